@@ -1,0 +1,89 @@
+"""What flows through the intake stream. Must never carry anything that a mail or an event says.
+
+One way in: a change notification, a lifecycle notification, a change found by a delta query and a timer
+that ran out all become an `IntakeEntry`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What an entry asks the worker to do."""
+
+    MESSAGE = "message"
+    EVENT = "event"
+    LIFECYCLE = "lifecycle"
+    DUE = "due"
+
+
+class Origin(StrEnum):
+    """How an entry came to be."""
+
+    NOTIFICATION = "notification"
+    BASELINE = "baseline"
+    SWEEP = "sweep"
+    TIMER = "timer"
+    FOLLOW_UP = "follow_up"
+    REPLAY = "replay"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeEntry:
+    """One entry of the intake stream; every member is text, empty where it does not apply.
+
+    Attributes:
+        kind: what to do.
+        origin: how the entry came to be; `baseline` makes first sight of a meeting a snapshot.
+        mailbox: key of the mailbox: its object id, or its address in normal form.
+        item: Graph's id of the message or event, exactly as Graph gave it.
+        change: `created`, `updated`, `deleted`; never trusted, a hint only.
+        lifecycle: `missed`, `subscriptionRemoved` or `reauthorizationRequired` for lifecycle entries.
+        subscription: id of the subscription that announced it.
+        etag: the item's etag in the notification, if it had one.
+        arrived_at: when we took it, RFC 3339 UTC.
+        attempt: how many tries failed before this one, as decimal text.
+        owner, meeting, instance, attendee, pair: for `due` entries, the timer's subject.
+        traceparent: W3C trace context of the request that brought it.
+    """
+
+    kind: Kind
+    origin: Origin
+    mailbox: str = ""
+    item: str = ""
+    change: str = ""
+    lifecycle: str = ""
+    subscription: str = ""
+    etag: str = ""
+    arrived_at: str = ""
+    attempt: str = "0"
+    owner: str = ""
+    meeting: str = ""
+    instance: str = ""
+    attendee: str = ""
+    pair: str = ""
+    traceparent: str = ""
+
+    def to_fields(self) -> dict[str, str]:
+        """Give the flat fields of the stream entry; members that are empty are left out."""
+        return {name: str(value) for name in _NAMES if (value := getattr(self, name))}
+
+
+_NAMES = tuple(field.name for field in fields(IntakeEntry))
+
+
+def parse_entry(flat: Mapping[str, str]) -> IntakeEntry:
+    """Read an entry back from its flat fields; unknown fields are ignored.
+
+    Raises:
+        ValueError: `kind` or `origin` is missing or unknown.
+    """
+    known = {name: flat[name] for name in _NAMES if name in flat}
+    try:
+        kind, origin = Kind(known.pop("kind", "")), Origin(known.pop("origin", ""))
+    except ValueError as error:
+        raise ValueError(f"not an intake entry: {error}") from error
+    return IntakeEntry(kind=kind, origin=origin, **known)

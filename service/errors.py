@@ -1,0 +1,155 @@
+"""Every error of the service, in one tree. An error is named for what the caller should do about it.
+
+ServiceError
+  ConfigError                  start-up only; lists every fault at once; exit code 2
+  NotificationError            a notification we refuse: malformed, or its client state is not ours
+  GraphError                   Graph refused; carries status, code, request id
+    ThrottledError             429, or 503 with Retry-After: carries retry_after_s
+    UnavailableError           5xx, timeout, broken connection
+    AccessError                401 or 403 although the token is fresh
+    GoneError                  404: the item was moved or deleted, or the mailbox is not there
+    ConflictError              409: the subscription exists already
+    RefusedError               any other 4xx: asking again will not help
+    DeltaExpiredError          start the delta query again
+    PayloadError               an answer that we cannot read; keeps the field's path, not its content
+  TokenError                   no access token was to be had; carries the remedy
+  StreamError                  Redis refused or is away
+    ConflictingVersionError    somebody committed first: join again
+    GenerationMissingError     the state was lost; the keeper must start a new generation
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class ServiceError(Exception):
+    """The root of all errors that the service raises on purpose."""
+
+
+class ConfigError(ServiceError):
+    """The settings cannot be used.
+
+    Attributes:
+        faults: one sentence per faulty setting, each naming the setting and what to do.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(self.faults))
+
+
+class NotificationError(ServiceError):
+    """A notification, or one item of it, is refused.
+
+    Attributes:
+        reason: one of a closed list of words, fit for a metric label.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class GraphError(ServiceError):
+    """Graph answered with an error, or did not answer.
+
+    Attributes:
+        status: HTTP status; 0 where there was no answer.
+        code: Graph's `error.code`, or a word of ours where the body was not Graph's.
+        request_id: Graph's request id, empty where there was none.
+
+    Source: https://learn.microsoft.com/graph/errors
+    """
+
+    def __init__(self, message: str, *, status: int = 0, code: str = "", request_id: str = "") -> None:
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        super().__init__(message)
+
+
+class ThrottledError(GraphError):
+    """Graph asks us to wait.
+
+    Attributes:
+        retry_after_s: seconds that Graph asked for; None where it named no time.
+
+    Source: https://learn.microsoft.com/graph/throttling
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        status: int = 429,
+        code: str = "",
+        request_id: str = "",
+    ) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message, status=status, code=code, request_id=request_id)
+
+
+class UnavailableError(GraphError):
+    """Graph is away for now: 5xx, a timeout, a broken connection."""
+
+
+class AccessError(GraphError):
+    """Access is refused although the token is fresh: consent, an access policy, a scope."""
+
+
+class GoneError(GraphError):
+    """What was asked for is not there: moved, deleted, or a mailbox that does not exist."""
+
+
+class ConflictError(GraphError):
+    """The subscription that was asked for exists already."""
+
+
+class RefusedError(GraphError):
+    """Graph understood and refused; asking again in the same words will not help."""
+
+
+class DeltaExpiredError(GraphError):
+    """The delta token is no longer known: start the delta query from the beginning."""
+
+
+class PayloadError(GraphError):
+    """An answer that we cannot read.
+
+    Attributes:
+        path: where in the payload, such as `attendees[2].status.time`; never its content.
+    """
+
+    def __init__(self, path: str, expected: str, *, request_id: str = "") -> None:
+        self.path = path
+        super().__init__(f"{path}: expected {expected}", code="unreadable", request_id=request_id)
+
+
+class TokenError(ServiceError):
+    """No access token was to be had.
+
+    Attributes:
+        code: the OAuth error or AADSTS code; empty where the authority did not answer.
+        remedy: one sentence that tells the operator what to do.
+        is_permanent: True where waiting will not help (wrong secret, tenant or consent).
+    """
+
+    def __init__(self, message: str, *, code: str = "", remedy: str = "", is_permanent: bool = False) -> None:
+        self.code = code
+        self.remedy = remedy
+        self.is_permanent = is_permanent
+        super().__init__(message)
+
+
+class StreamError(ServiceError):
+    """Redis refused, or is away."""
+
+
+class ConflictingVersionError(StreamError):
+    """The state of the meeting changed since it was read: read it and join again."""
+
+
+class GenerationMissingError(StreamError):
+    """The generation key is missing: the state was lost, and nothing may be committed."""

@@ -1,0 +1,1 @@
+"""Speaks to Microsoft Graph and to Entra ID. Decides nothing about waiting."""

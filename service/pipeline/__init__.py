@@ -1,0 +1,1 @@
+"""From one entry of the intake stream to a commit."""

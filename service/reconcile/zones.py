@@ -1,0 +1,41 @@
+"""Time zone names as Graph writes them (Windows names, IANA names) as zones."""
+
+from __future__ import annotations
+
+from datetime import UTC, tzinfo
+from functools import cache
+from zoneinfo import ZoneInfo
+
+from tzlocal.windows_tz import win_tz
+
+
+@cache
+def find_zone(name: str | None) -> tzinfo | None:
+    """Give the zone of that name; None where the name means nothing to us.
+
+    Args:
+        name: Windows or IANA name in Graph's spelling, such as `Pacific Standard Time`.
+
+    Source: https://learn.microsoft.com/graph/api/resources/datetimetimezone
+    """
+    iana = iana_name(name)
+    if iana is None:
+        return None
+    return UTC if iana == "UTC" else ZoneInfo(iana)
+
+
+@cache
+def iana_name(name: str | None) -> str | None:
+    """Give the IANA name of a zone; None where the name means nothing to us."""
+    if not name:
+        return None
+    if name.upper() in {"UTC", "GMT", "TZONE://MICROSOFT/UTC", "COORDINATED UNIVERSAL TIME"}:
+        return "UTC"
+    candidate = win_tz.get(name, name)
+    try:
+        ZoneInfo(candidate)
+    except (ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError where the name is absent
+        return None
+    except KeyError:
+        return None
+    return candidate

@@ -1,0 +1,1 @@
+"""Keeps subscriptions alive and finds what no notification announced."""
