@@ -25,7 +25,7 @@ from service.reconcile.model import (
     OwnerKey,
 )
 
-# --- Graph: reading -------------------------------------------------------------------------------------------
+# --- Graph: reading ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Look:
 
 
 class MailboxReader(Protocol):
-    """Reads messages and events, one at a time. Every method raises the `GraphError` family and `TokenError`."""
+    """Reads messages and events, one at a time. Every method raises `GraphError` and `TokenError`."""
 
     async def fetch_message(self, mailbox: MailboxKey, message: MessageId) -> MeetingResponse | None:
         """Give the response; None where the message is no response to a meeting.
@@ -118,7 +118,7 @@ class DeltaReader(Protocol):
         """
 
 
-# --- Graph: people --------------------------------------------------------------------------------------------
+# --- Graph: people ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +157,7 @@ class Directory(Protocol):
         """Tell where the owner's meeting messages go."""
 
 
-# --- Graph: subscriptions -------------------------------------------------------------------------------------
+# --- Graph: subscriptions ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +219,7 @@ class SubscriptionApi(Protocol):
         """End it; already ended is fine."""
 
 
-# --- Redis: intake stream and due list -------------------------------------------------------------------------
+# --- Redis: intake stream and due list ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,7 +260,7 @@ class IntakeStream(Protocol):
         """Append what has come due (retries and timers) to the intake stream; gives how many."""
 
 
-# --- Redis: state of meetings -----------------------------------------------------------------------------------
+# --- Redis: state of meetings ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -357,7 +357,7 @@ class StateStore(Protocol):
         """Delete every key that names the owner; gives how many meetings there were."""
 
 
-# --- Redis: records, lease ---------------------------------------------------------------------------------------
+# --- Redis: records, lease ---
 
 
 class Book(StrEnum):
