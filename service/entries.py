@@ -41,7 +41,8 @@ class IntakeEntry:
         mailbox: key of the mailbox: its object id, or its address in normal form.
         item: Graph's id of the message or event, exactly as Graph gave it.
         change: `created`, `updated`, `deleted`; never trusted, a hint only.
-        lifecycle: `missed`, `subscriptionRemoved` or `reauthorizationRequired` for lifecycle entries.
+        lifecycle: `missed`, `subscriptionRemoved` or `reauthorizationRequired` for lifecycle entries;
+            `baselined`, a word of ours, follows the last entry of an owner's baseline.
         subscription: id of the subscription that announced it.
         etag: the item's etag in the notification, if it had one.
         arrived_at: when we took it, RFC 3339 UTC.

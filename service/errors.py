@@ -16,6 +16,7 @@ ServiceError
   StreamError                  Redis refused or is away
     ConflictingVersionError    somebody committed first: join again
     GenerationMissingError     the state was lost; the keeper must start a new generation
+    FencedError                another holds the lease by now: stop writing
 """
 
 from __future__ import annotations
@@ -153,3 +154,7 @@ class ConflictingVersionError(StreamError):
 
 class GenerationMissingError(StreamError):
     """The generation key is missing: the state was lost, and nothing may be committed."""
+
+
+class FencedError(StreamError):
+    """Another holds the lease by now: stop, and write nothing more under the old number."""

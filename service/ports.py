@@ -78,6 +78,8 @@ class DeltaItem:
         is_removed: `@removed` was present.
         is_event_message: the message is of a meeting kind; always true for events.
         sent_at: when a message was sent; None where unknown.
+        event_type: Graph's `type` of an event; empty where the item is sparse, and for messages.
+        series_master_id: of occurrences and exceptions; empty otherwise.
     """
 
     id: str
@@ -85,6 +87,8 @@ class DeltaItem:
     is_event_message: bool
     sent_at: Instant | None
     etag: str = ""
+    event_type: str = ""
+    series_master_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -367,6 +371,8 @@ class Book(StrEnum):
     OWNERS = "owners"
     SUBSCRIPTIONS = "subscriptions"
     MAILBOXES = "mailboxes"
+    REQUESTS = "requests"
+    NOTIFIED = "notified"
 
 
 class Records(Protocol):
@@ -375,11 +381,18 @@ class Records(Protocol):
     async def read_all(self, book: Book) -> dict[str, str]:
         """Give all records of a book; may be empty."""
 
-    async def write(self, book: Book, records: Mapping[str, str]) -> None:
-        """Write these records and raise the book's counter, atomically."""
+    async def write(self, book: Book, records: Mapping[str, str], *, fence: int | None = None) -> None:
+        """Write these records and raise the book's counter, atomically.
 
-    async def drop(self, book: Book, names: Sequence[str]) -> None:
-        """Delete these records and raise the book's counter, atomically."""
+        Args:
+            fence: the fencing number under which the caller writes; None for writers without a lease.
+
+        Raises:
+            FencedError: the lease was given to another since; nothing was written.
+        """
+
+    async def drop(self, book: Book, names: Sequence[str], *, fence: int | None = None) -> None:
+        """Delete these records and raise the book's counter, atomically; fenced as `write` is."""
 
     async def read_counter(self, book: Book) -> int:
         """Give the book's counter: it differs after every change."""
