@@ -1,0 +1,54 @@
+# Everything runs from .venv, which is made on demand: a bare machine needs only make and Python 3.11 or later.
+#   make demo                  the walkthrough of a delegated calendar, through the real service
+#   make test                  every test          (PYTEST_ARGS="tests/unit -q" narrows it)
+#   make check                 what must pass before a commit: format, lint, types, tests
+#   make bench                 the webhook against a handler that only reads the body (needs wrk)
+#   make demo PYTHON=python3.13  with another Python
+SHELL := /bin/sh
+CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
+PYTHON ?= $(shell for candidate in $(CANDIDATES); do \
+	$$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$candidate && break; done)
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTEST_ARGS ?=
+DEMO_ARGS ?=
+MADE := $(VENV)/.made-with-$(VERSION)
+DEMO_READY := $(VENV)/.demo-ready
+TEST_READY := $(VENV)/.test-ready
+
+.PHONY: demo test check bench clean
+.DELETE_ON_ERROR:
+
+demo: $(DEMO_READY)
+	@exec $(BIN)/python -m service demo $(DEMO_ARGS)
+
+test: $(TEST_READY)
+	@exec $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(TEST_READY)
+	@BIN=$(BIN) sh .ci/check
+
+bench: $(TEST_READY)
+	@exec $(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# A .venv of another Python is replaced, with all that stands in it.
+$(MADE):
+	@test -n "$(VERSION)" || { echo "No Python 3.11 or later found; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "Making $(VENV) with $(PYTHON) ($(VERSION)) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(DEMO_READY): pyproject.toml $(MADE)
+	@echo "Installing the service and what the demo needs ..."
+	@$(PIP) install --editable '.[demo]'
+	@touch $@
+
+$(TEST_READY): pyproject.toml $(MADE)
+	@echo "Installing the service and what its tests need ..."
+	@$(PIP) install --editable '.[test]'
+	@touch $@

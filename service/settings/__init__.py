@@ -1,0 +1,33 @@
+"""The settings: one frozen `Settings`, read once at start and passed down in parts."""
+
+from service.settings.reading import Scope, find_unknown_names, read_settings
+from service.settings.secret import Secret
+from service.settings.values import (
+    CLOUDS,
+    Cloud,
+    CloudUrls,
+    Durability,
+    LogFormat,
+    LogLevel,
+    MessageScope,
+    Redactable,
+    Settings,
+    setting_name,
+)
+
+__all__ = [
+    "CLOUDS",
+    "Cloud",
+    "CloudUrls",
+    "Durability",
+    "LogFormat",
+    "LogLevel",
+    "MessageScope",
+    "Redactable",
+    "Scope",
+    "Secret",
+    "Settings",
+    "find_unknown_names",
+    "read_settings",
+    "setting_name",
+]
