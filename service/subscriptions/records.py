@@ -1,0 +1,233 @@
+"""What the keeper writes down, as values and as the text in which they are kept. No I/O.
+
+Only the keeper that holds the lease writes these; everybody may read them. Nothing here may ever hold a
+client state, an access token or a word of a mail.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from service.entries import Origin
+from service.reconcile.model import OwnerKey
+
+_OWNER_PREFIX: Final = "owner/"
+
+
+class FaultKind(StrEnum):
+    """Why something of a mailbox does not work; the first four do not go away by themselves."""
+
+    ACCESS = "access"
+    ABSENT = "absent"
+    QUOTA = "quota"
+    REFUSED = "refused"
+    HANDSHAKE = "handshake"
+    CREDENTIAL = "credential"
+    PASSING = "passing"
+
+    @property
+    def is_of_mailbox(self) -> bool:
+        """Tell whether the mailbox itself cannot be watched, so that readiness does not wait for it."""
+        return self in (FaultKind.ACCESS, FaultKind.ABSENT, FaultKind.QUOTA, FaultKind.REFUSED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A fault that stands, and when it is tried again.
+
+    Attributes:
+        words: what is wrong and what to do, one or two sentences.
+        attempts: how many tries failed in a row; at least 1.
+        since: when the first of them failed.
+    """
+
+    kind: FaultKind
+    words: str
+    attempts: int
+    since: datetime
+    retry_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionRecord:
+    """A resource's subscription as we know it; without an id where there is none yet.
+
+    Attributes:
+        lifetime_s: what Graph granted, reckoned from the moment of asking; 0 where there is none.
+        created_at: when we made or adopted it.
+        renewed_at: when it was last renewed; None before the first time.
+        client_state_tag: digest of the client state, to notice that SECRET_KEY changed.
+    """
+
+    id: str = ""
+    expires_at: datetime | None = None
+    lifetime_s: float = 0.0
+    created_at: datetime | None = None
+    renewed_at: datetime | None = None
+    client_state_tag: str = ""
+    certificate_id: str = ""
+    fault: Fault | None = None
+
+    def is_alive(self, now: datetime) -> bool:
+        """Tell whether notifications can be expected."""
+        return bool(self.id) and self.expires_at is not None and self.expires_at > now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageFound:
+    """An event message that a round found, kept until the round ends and all can be put in order.
+
+    Attributes:
+        sent_ns: when it was sent, as `Instant.ns`; 0 where unknown.
+    """
+
+    id: str
+    sent_ns: int
+    etag: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """A delta round under way: enough to go on after a crash.
+
+    Attributes:
+        is_full: began without a delta link.
+        started_at: when its first page was asked for; what changed before is in it.
+        link: the page to be asked for next; empty before the first.
+        pages, items: how much has come, for progress.
+        messages: found so far; empty for calendars, whose pages are fed as they come.
+    """
+
+    is_full: bool
+    origin: Origin
+    started_at: datetime
+    link: str = ""
+    pages: int = 0
+    items: int = 0
+    messages: tuple[MessageFound, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailboxRecord:
+    """How far a resource has been read.
+
+    Attributes:
+        delta_link: of the last complete round; empty before the first and after it expired.
+        complete_at: start of the last complete round: all changes before it have been fed.
+        full_at: start of the last complete full round; None before the first.
+        round: the one under way, if any.
+        is_full_wanted: the next round is to be a full one.
+        unheard_since: items were found of which no notification told; since when it is watched whether
+            one comes. None while there is no suspicion.
+        is_silent: notifications stay away although things change.
+        fault: why it cannot be read.
+    """
+
+    delta_link: str = ""
+    complete_at: datetime | None = None
+    full_at: datetime | None = None
+    round: Round | None = None
+    is_full_wanted: bool = False
+    unheard_since: datetime | None = None
+    is_silent: bool = False
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerProgress:
+    """How far the baseline of one owner is.
+
+    Attributes:
+        added_at: rounds that began before this do not count as the owner's baseline.
+        marked_at: when the mark that ends the baseline was appended to the intake stream.
+    """
+
+    added_at: datetime
+    marked_at: datetime | None = None
+
+
+class RequestKind(StrEnum):
+    """What the leading keeper can be asked for; the first three are Graph's lifecycle notifications."""
+
+    MISSED = "missed"
+    REMOVED = "subscriptionRemoved"
+    REAUTHORIZE = "reauthorizationRequired"
+    BASELINED = "baselined"
+    RESYNC = "resync"
+    RENEW = "renew"
+    RECREATE = "recreate"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Something asked of the leading keeper; kept until it has been carried out.
+
+    Attributes:
+        at: when it was asked, RFC 3339 UTC.
+        subscription: Graph's id; for lifecycle requests.
+        resource: name of the resource; for those of operators, empty for all.
+        owner: for `baselined` and `resync`.
+        mark: for `baselined`, the `added_at` of the owner whose baseline ended.
+    """
+
+    kind: RequestKind
+    at: str
+    subscription: str = ""
+    mailbox: str = ""
+    resource: str = ""
+    owner: str = ""
+    mark: str = ""
+
+    @property
+    def name(self) -> str:
+        """Give the name under which it is kept; the same request twice has the same name."""
+        subject = self.subscription or self.resource or self.owner
+        return f"{self.kind}|{subject}|{self.at}"
+
+
+Record = SubscriptionRecord | MailboxRecord | OwnerProgress | Request
+
+
+def encode(record: Record) -> str:
+    """Give the JSON text in which a record is kept."""
+    return msgspec.json.encode(record).decode()
+
+
+def decode_subscription(text: str) -> SubscriptionRecord:
+    """Read a record back.
+
+    Raises:
+        msgspec.DecodeError: the text is none.
+    """
+    return msgspec.json.decode(text, type=SubscriptionRecord)
+
+
+def decode_mailbox(text: str) -> MailboxRecord:
+    """Read a record back; raises as `decode_subscription` does."""
+    return msgspec.json.decode(text, type=MailboxRecord)
+
+
+def decode_owner_progress(text: str) -> OwnerProgress:
+    """Read a record back; raises as `decode_subscription` does."""
+    return msgspec.json.decode(text, type=OwnerProgress)
+
+
+def decode_request(text: str) -> Request:
+    """Read a request back; raises as `decode_subscription` does."""
+    return msgspec.json.decode(text, type=Request)
+
+
+def name_owner_progress(owner: OwnerKey) -> str:
+    """Give the name under which an owner's progress stands among the mailbox records."""
+    return f"{_OWNER_PREFIX}{owner}"
+
+
+def parse_owner_progress_name(name: str) -> OwnerKey | None:
+    """Give the owner, or None where the name is that of a resource."""
+    return OwnerKey(name.removeprefix(_OWNER_PREFIX)) if name.startswith(_OWNER_PREFIX) else None
