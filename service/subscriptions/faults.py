@@ -14,7 +14,6 @@ from service.errors import (
     ConflictError,
     GoneError,
     GraphError,
-    PayloadError,
     RefusedError,
     ServiceError,
     ThrottledError,
@@ -23,7 +22,33 @@ from service.errors import (
 from service.subscriptions.plan import spread
 from service.subscriptions.records import Fault, FaultKind
 
-_ON_PREMISES_CODES: Final = ("mailboxnotenabledforrestapi", "extensionerror")
+_ON_PREMISES: Final = ("mailboxnotenabledforrestapi", "not yet supported for this mailbox")
+_KIND_BY_ERROR: Final = (
+    (TokenError, FaultKind.CREDENTIAL),
+    (GoneError, FaultKind.ABSENT),
+    (ConflictError, FaultKind.REFUSED),
+)
+_WORDS: Final = {
+    FaultKind.CREDENTIAL: "No access token: {message} {remedy}",
+    FaultKind.ACCESS: (
+        "Access denied ({cited}): give the application Mail.Read and Calendars.Read, and put this mailbox "
+        "into the scope of its access policy or RBAC assignment."
+    ),
+    FaultKind.ABSENT: (
+        "No mailbox in Exchange Online ({cited}): the address is wrong, the account has no licence, or the "
+        "mailbox is on premises."
+    ),
+    FaultKind.QUOTA: (
+        "The mailbox has its full number of subscriptions, those of all applications together ({cited}): "
+        "delete some."
+    ),
+    FaultKind.HANDSHAKE: (
+        "Graph did not reach PUBLIC_URL in its validation handshake ({cited}): is the address public, its "
+        "certificate trusted, and `web` running?"
+    ),
+    FaultKind.REFUSED: "Graph refuses ({cited}): {message}",
+    FaultKind.PASSING: "Did not work this time, is tried again ({cited}).",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,51 +89,19 @@ def build_fault(
 def classify_fault(error: ServiceError) -> FaultKind:
     """Tell which kind of fault an error is."""
     match error:
-        case TokenError():
-            return FaultKind.CREDENTIAL
         case AccessError():
             return FaultKind.QUOTA if _is_quota(error) else FaultKind.ACCESS
-        case GoneError():
-            return FaultKind.ABSENT
-        case ConflictError():
-            return FaultKind.REFUSED
-        case PayloadError():
-            return FaultKind.PASSING
         case RefusedError():
             return _classify_refusal(error)
         case _:
-            return FaultKind.PASSING
+            plain = (kind for type_, kind in _KIND_BY_ERROR if isinstance(error, type_))
+            return next(plain, FaultKind.PASSING)
 
 
 def describe_fault(error: ServiceError, kind: FaultKind) -> str:
     """Say in words what is wrong and what to do."""
-    match kind:
-        case FaultKind.CREDENTIAL:
-            return f"No access token: {error} {getattr(error, 'remedy', '')}".strip()
-        case FaultKind.ACCESS:
-            return (
-                f"Access denied ({_cite(error)}): give the application Mail.Read and Calendars.Read, and put "
-                "this mailbox into the scope of its access policy or RBAC assignment."
-            )
-        case FaultKind.ABSENT:
-            return (
-                f"No mailbox in Exchange Online ({_cite(error)}): the address is wrong, the account has no "
-                "licence, or the mailbox is on premises."
-            )
-        case FaultKind.QUOTA:
-            return (
-                f"The mailbox has its full number of subscriptions, those of all applications together "
-                f"({_cite(error)}): delete some."
-            )
-        case FaultKind.HANDSHAKE:
-            return (
-                f"Graph did not reach PUBLIC_URL in its validation handshake ({_cite(error)}): is the address "
-                "public, its certificate trusted, and `web` running?"
-            )
-        case FaultKind.REFUSED:
-            return f"Graph refuses ({_cite(error)}): {error}"
-        case FaultKind.PASSING:
-            return f"Did not work this time, is tried again ({_cite(error)})."
+    remedy = error.remedy if isinstance(error, TokenError) else ""
+    return _WORDS[kind].format(cited=_cite(error), message=str(error), remedy=remedy).strip()
 
 
 def reckon_wait(
@@ -141,7 +134,7 @@ def _classify_refusal(error: RefusedError) -> FaultKind:
     text = f"{error.code} {error}".casefold()
     if "validation" in text or "validate" in text:
         return FaultKind.HANDSHAKE
-    return FaultKind.ABSENT if any(code in text for code in _ON_PREMISES_CODES) else FaultKind.REFUSED
+    return FaultKind.ABSENT if any(code in text for code in _ON_PREMISES) else FaultKind.REFUSED
 
 
 def _is_quota(error: AccessError) -> bool:
