@@ -1,0 +1,72 @@
+"""Brings the addresses of one person together: what each was told or shows is the person's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from service.reconcile.facts import (
+    AttendeeFacts,
+    InstanceFacts,
+    MeetingFacts,
+    MessageAnswer,
+    answer_order,
+    status_ns,
+)
+from service.reconcile.model import Address, AttendeeRow, Pair, Slot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonFacts:
+    """What is known of one person in one instance, over all their addresses.
+
+    Attributes:
+        row: in the event; None where it does not list them.
+        answered_ns: F over all addresses; None where no event ever showed an answer.
+        row_times_ns: T over all addresses.
+        answers: the greatest per slot.
+    """
+
+    row: AttendeeRow | None
+    answered_ns: int | None
+    row_times_ns: frozenset[int]
+    answers: tuple[MessageAnswer, ...]
+    due: frozenset[Pair]
+
+
+NOBODY = PersonFacts(row=None, answered_ns=None, row_times_ns=frozenset(), answers=(), due=frozenset())
+
+
+def gather_persons(meeting: MeetingFacts, instance: InstanceFacts) -> dict[Address, PersonFacts]:
+    """Give everyone of whom anything is known in this instance, by published address, in order."""
+    grouped: dict[Address, list[AttendeeFacts]] = {}
+    for address, facts in sorted(instance.attendees.items()):
+        grouped.setdefault(meeting.person_of(address), []).append(facts)
+    return {person: _merge(parts) for person, parts in sorted(grouped.items())}
+
+
+def _merge(parts: list[AttendeeFacts]) -> PersonFacts:
+    answered = [part.answered_ns for part in parts if part.answered_ns is not None]
+    return PersonFacts(
+        row=max((part.row for part in parts if part.row is not None), key=_row_order, default=None),
+        answered_ns=max(answered, default=None),
+        row_times_ns=frozenset(at for part in parts for at in part.row_times_ns),
+        answers=tuple(_greatest_per_slot(answer for part in parts for answer in part.answers)),
+        due=frozenset(pair for part in parts for pair in part.due),
+    )
+
+
+def _row_order(row: AttendeeRow) -> tuple[bool, int, str, str]:
+    return (row.value.is_answer, status_ns(row), row.value, row.address)
+
+
+def _greatest_per_slot(answers: Iterable[MessageAnswer]) -> Iterable[MessageAnswer]:
+    by_slot: dict[Slot, MessageAnswer] = {}
+    for answer in answers:
+        held = by_slot.get(answer.slot)
+        if held is None:
+            by_slot[answer.slot] = answer
+            continue
+        sequence = max((s for s in (held.sequence, answer.sequence) if s is not None), default=None)
+        by_slot[answer.slot] = replace(max(held, answer, key=answer_order), sequence=sequence)
+    return by_slot.values()
