@@ -19,6 +19,10 @@ class SandboxClock:
         """Give the present instant, UTC, aware, with microseconds."""
         return self._now() + self._ahead
 
+    def machine_now(self) -> datetime:
+        """Give the instant without what `advance` added: what a program outside takes for now."""
+        return self._now()
+
     def advance(self, seconds: float) -> None:
         """Move ahead; never back."""
         self._ahead += timedelta(seconds=max(seconds, 0))
@@ -32,11 +36,13 @@ class Caller:
         user_id: object id of the signed-in person; None for the application.
         app_id: the client that asked for the token.
         permissions: the token's `roles` (application) or `scp` (person).
+        authority: issuer of the token, as the caller reached it.
     """
 
     user_id: str | None
     app_id: str
     permissions: frozenset[str]
+    authority: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
