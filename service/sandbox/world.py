@@ -1,0 +1,355 @@
+"""The tenant in memory: people, mailboxes, who may see whose calendar. The one object that all parts share.
+
+What meeting messages do is decided in `meetings.py` and `responses.py`; how things look in `rendering.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from html import unescape
+from random import Random
+from re import sub
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from service.sandbox.beliefs import Beliefs
+from service.sandbox.delta_tokens import DeltaTokens
+from service.sandbox.extended import MESSAGE_CLASS, SENDER_SMTP, SENT_REPRESENTING_SMTP, Properties
+from service.sandbox.ids import Ids
+from service.sandbox.items import Calendar, Event, Folder, Json, MeetingPart, Message, Permission
+from service.sandbox.mailbox import Mailbox
+from service.sandbox.moments import to_seconds
+from service.sandbox.people import DELIVERY_OPTIONS, Delivery, Directory, Person, Purpose, User
+from service.sandbox.wire import Change, GraphFault, Observer, SandboxClock
+
+DELEGATE_ROLES: Final = ("delegateWithoutPrivateEventAccess", "delegateWithPrivateEventAccess")
+READER_ROLES: Final = ("read", "write", *DELEGATE_ROLES)
+WRITER_ROLES: Final = ("write", *DELEGATE_ROLES)
+PREVIEW_MAX: Final = 255
+
+
+class World:
+    """Everything that Graph would know of the tenant.
+
+    Attributes:
+        beliefs: may be replaced at any time.
+        directory: who there is.
+        delta_tokens: handed out and not yet expired.
+    """
+
+    def __init__(
+        self, clock: SandboxClock, beliefs: Beliefs | None = None, *, seed: int | None = None
+    ) -> None:
+        self.clock = clock
+        self.beliefs = beliefs or Beliefs()
+        self.random = Random(seed)  # noqa: S311 - ids need no secrecy; a seed plays a history again
+        self.ids = Ids(self.random)
+        self.directory = Directory()
+        self.delta_tokens = DeltaTokens(self.random)
+        self._mailboxes: dict[str, Mailbox] = {}
+        self._observers: list[Observer] = []
+
+    # --- observers ---
+
+    def observe(self, observer: Observer) -> None:
+        """Have someone told of every change, in order, as it happens."""
+        self._observers.append(observer)
+
+    def _tell(self, change: Change) -> None:
+        for observer in self._observers:
+            observer(change)
+
+    # --- people ---
+
+    def add_user(
+        self,
+        name: str,
+        address: str,
+        *,
+        aliases: Sequence[str] = (),
+        delegates: Sequence[str] = (),
+        delivery: str = "sendToDelegateOnly",
+        user_id: str | None = None,
+        delegate_role: str = "delegateWithoutPrivateEventAccess",
+        purpose: Purpose = "user",
+        members: Sequence[str] = (),
+        auto_answer: Literal["accepted", "tentativelyAccepted", "declined"] | None = None,
+        has_mailbox: bool = True,
+        keeps_deleted_copy: bool = False,
+        time_zone: str = "Pacific Standard Time",
+    ) -> User:
+        """Make a person, room or list.
+
+        Args:
+            delegates: ids or addresses of people who are there already.
+            user_id: object id; a new one unless given.
+            members: addresses of a distribution list (`purpose="list"`).
+            auto_answer: what a room answers by itself; rooms accept unless told otherwise.
+
+        Raises:
+            GraphFault: 400 where an address is taken or an option unknown; 404 for an unknown delegate.
+        """
+        if delivery not in DELIVERY_OPTIONS:
+            raise GraphFault(400, "ErrorInvalidArgument", f"'{delivery}' is no delivery option.")
+        option: Delivery = next(known for known in _DELIVERIES if known == delivery)
+        user = User(
+            id=str(UUID(user_id)) if user_id else self.ids.guid(),
+            name=name,
+            address=address,
+            aliases=list(aliases),
+            delivery=option,
+            purpose=purpose,
+            members=tuple(members),
+            auto_answer=auto_answer or ("accepted" if purpose in ("room", "equipment") else None),
+            has_mailbox=has_mailbox and purpose != "list",
+            keeps_deleted_copy=keeps_deleted_copy,
+        )
+        people = [self.find_user(delegate) for delegate in delegates]
+        self.directory.add(user)
+        if user.has_mailbox:
+            box = Mailbox(user, ids=self.ids, now=self.clock.now, tell=self._tell)
+            box.settings |= {"timeZone": time_zone, "userPurpose": "room" if purpose == "room" else "user"}
+            self._mailboxes[user.id] = box
+        for person in people:
+            self.grant(user, person, delegate_role)
+        return user
+
+    def find_user(self, id_or_address: str) -> User:
+        """Find somebody of the tenant by object id or any address, in any case.
+
+        Raises:
+            GraphFault: 404: unknown, outside the tenant, or a distribution list.
+        """
+        user = self.directory.look_up(id_or_address)
+        if user is None or user.purpose == "list" or self.directory.is_external(user.address):
+            raise GraphFault(
+                404,
+                "Request_ResourceNotFound",
+                f"Resource '{id_or_address}' does not exist or one of its queried reference-property objects "
+                "are not present.",
+            )
+        return user
+
+    def mailbox(self, user_id: str) -> Mailbox:
+        """Give the mailbox of a user by object id.
+
+        Raises:
+            GraphFault: 404 where the user has none.
+        """
+        box = self._mailboxes.get(user_id)
+        if box is None:
+            raise GraphFault(
+                404,
+                "MailboxNotEnabledForRESTAPI",
+                "The mailbox is either inactive, soft-deleted, or is hosted on-premise.",
+            )
+        return box
+
+    def find_mailbox(self, address: str) -> Mailbox | None:
+        """Give the mailbox behind an address, in the tenant or outside; None where nobody here has it."""
+        user = self.directory.look_up(address)
+        return self._mailboxes.get(user.id) if user else None
+
+    def remove_user(self, user: User) -> None:
+        """Let somebody leave: no mailbox, no permissions, not in the directory."""
+        self.directory.remove(user)
+        self._mailboxes.pop(user.id, None)
+        for box in self._mailboxes.values():
+            box.unlink_calendar(user.id)
+            box.permissions = [row for row in box.permissions if row.grantee != user.id]
+
+    # --- calendars of others ---
+
+    def grant(self, owner: User, grantee: User, role: str) -> Permission:
+        """Give somebody a role on an owner's primary calendar; replaces the role there was."""
+        box = self.mailbox(owner.id)
+        row = next((row for row in box.permissions if row.grantee == grantee.id), None)
+        if row is None:
+            row = Permission(id=self.ids.conversation()[5:33], grantee=grantee.id, role=role)
+            box.permissions.insert(len(box.permissions) - 1, row)
+        row.role = role
+        if role in DELEGATE_ROLES:
+            self.directory.domains |= {owner.domain, grantee.domain}
+        listed = self._mailboxes.get(grantee.id)
+        if listed is not None:
+            if role in READER_ROLES:
+                listed.link_calendar(owner)
+            else:
+                listed.unlink_calendar(owner.id)
+        return row
+
+    def revoke(self, owner: User, row: Permission) -> None:
+        """Take a permission away; the calendar leaves the other's list."""
+        self.mailbox(owner.id).permissions.remove(row)
+        listed = self._mailboxes.get(row.grantee or "")
+        if listed is not None:
+            listed.unlink_calendar(owner.id)
+
+    def role_on(self, owner_id: str, user_id: str) -> str:
+        """Give the role that somebody has on an owner's primary calendar; `none` where there is no row."""
+        rows = self._mailboxes[owner_id].permissions if owner_id in self._mailboxes else []
+        return next((row.role for row in rows if row.grantee == user_id), "none")
+
+    def delegates_of(self, owner: User) -> list[User]:
+        """Give the delegates of an owner in the order in which they were named."""
+        rows = self._mailboxes[owner.id].permissions if owner.id in self._mailboxes else []
+        found = (self.directory.look_up(row.grantee or "") for row in rows if row.role in DELEGATE_ROLES)
+        return [user for user in found if user is not None]
+
+    # --- mail ---
+
+    def send_mail(self, to: str, from_: str, subject: str, body: str = "") -> Message:
+        """Deliver ordinary mail into the inbox of `to`.
+
+        Args:
+            from_: an address; it need not belong to anybody here.
+
+        Raises:
+            GraphFault: 404 where nobody has the address `to`, or no mailbox.
+        """
+        box = self.mailbox(self.find_user(to).id)
+        known = self.directory.look_up(from_)
+        sender = known.person if known else Person(from_.split("@", maxsplit=1)[0], from_)
+        return self.deliver(
+            box, sender=sender, from_=sender, to=[box.user.person], subject=subject, content=body, kind="text"
+        )
+
+    def deliver(
+        self,
+        box: Mailbox,
+        *,
+        sender: Person,
+        from_: Person,
+        to: Iterable[Person],
+        subject: str,
+        content: str,
+        kind: str = "html",
+        folder: Folder | None = None,
+        meeting: MeetingPart | None = None,
+        extended: Properties | None = None,
+        internet_message_id: str | None = None,
+        conversation_id: str | None = None,
+        sent_ahead_s: float = 0.0,
+        is_delegated: bool = False,
+        is_read: bool = False,
+        sensitivity: str = "normal",
+    ) -> Message:
+        """Put one copy of a message into a mailbox.
+
+        Args:
+            folder: the inbox unless given.
+            sent_ahead_s: how far the sender's clock is ahead.
+        """
+        now = self.clock.now()
+        sent = to_seconds(now.fromtimestamp(now.timestamp() + sent_ahead_s, tz=now.tzinfo))
+        known = {MESSAGE_CLASS: meeting.message_class if meeting else "IPM.Note"}
+        known |= {SENDER_SMTP: self._smtp(sender), SENT_REPRESENTING_SMTP: self._smtp(from_)}
+        message = Message(
+            id=box.new_item_id(),
+            folder_id=(folder or box.find_folder("inbox")).id,
+            subject=subject,
+            body={"contentType": kind, "content": content},
+            preview=preview(content, kind),
+            sender=sender,
+            from_=from_,
+            to=list(to),
+            internet_message_id=internet_message_id or self.ids.internet_message_id(),
+            conversation_id=conversation_id or self.ids.conversation(),
+            sent_at=sent,
+            received_at=to_seconds(now),
+            created_at=now.replace(microsecond=0),
+            modified_at=now.replace(microsecond=0),
+            change_key="",
+            is_read=is_read,
+            is_delegated=is_delegated,
+            sensitivity=sensitivity,
+            meeting=meeting,
+            extended=known | (extended or {}),
+        )
+        message.change_key = box.message_key(message)
+        box.add_message(message)
+        return message
+
+    def _smtp(self, person: Person) -> str:
+        user = self.directory.look_up(person.address)
+        return user.address if user else person.address
+
+    # --- for subscriptions and their deliveries ---
+
+    def item_exists(self, user_id: str, kind: Literal["message", "event"], item_id: str) -> bool:
+        """Tell whether an item is still in a mailbox."""
+        box = self._mailboxes.get(user_id)
+        return box is not None and item_id in (box.messages if kind == "message" else box.events)
+
+    def public_id(self, user_id: str, item_id: str, *, immutable: bool) -> str:
+        """Give an item's id as a client knows it who did or did not ask for immutable ids."""
+        return item_id if immutable else self.mailbox(user_id).regular_id(item_id)
+
+    def render_item(
+        self,
+        user_id: str,
+        kind: Literal["message", "event"],
+        item_id: str,
+        *,
+        select: str | None,
+        expand: str | None,
+        immutable: bool = True,
+    ) -> Json:
+        """Give the resource data of a rich notification.
+
+        Args:
+            select, expand: as in the resource of the subscription.
+
+        Raises:
+            GraphFault: 404 where the item is gone, 400 where an option cannot be read.
+        """
+        from service.sandbox.rendering import render_item  # noqa: PLC0415 - it draws what this file holds
+
+        return render_item(self, user_id, kind, item_id, select=select, expand=expand, immutable=immutable)
+
+    def expire_delta_tokens(self, count: int) -> int:
+        """Let the newest delta tokens be unknown from now on; gives how many there were."""
+        return self.delta_tokens.expire(count)
+
+    # --- events by any id ---
+
+    def organizer_box(self, event: Event) -> Mailbox | None:
+        """Give the mailbox of the organizer of an event."""
+        return self.find_mailbox(event.organizer.address)
+
+    def owner_of(self, calendar: Calendar) -> User:
+        """Give the owner of a calendar."""
+        return self.mailbox(calendar.owner_id).user
+
+    def replace_beliefs(self, **positions: Any) -> None:
+        """Turn some switches; the others stay.
+
+        Raises:
+            GraphFault: 400 for a switch that there is not, or a position of the wrong kind.
+        """
+        for name, position in positions.items():
+            held = getattr(self.beliefs, name, None)
+            number = isinstance(position, int | float) and not isinstance(position, bool)
+            if (
+                held is None
+                or (isinstance(held, bool) != isinstance(position, bool))
+                or not (isinstance(position, bool) or number)
+            ):
+                raise GraphFault(400, "BadRequest", f"'{name}' has no position {position!r}.")
+        self.beliefs = replace(self.beliefs, **positions)
+
+
+_DELIVERIES: Final[tuple[Delivery, ...]] = (
+    "sendToDelegateAndInformationToPrincipal",
+    "sendToDelegateAndPrincipal",
+    "sendToDelegateOnly",
+)
+
+
+def preview(content: str, kind: str) -> str:
+    """Give the bodyPreview of a body: plain text, at most 255 characters."""
+    plain = content
+    if kind.lower() == "html":
+        plain = unescape(sub(r"(?is)<(head|style|script)\b.*?</\1>|<[^>]*>", "", content))
+    return plain.strip()[:PREVIEW_MAX]
