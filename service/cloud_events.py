@@ -149,7 +149,7 @@ def _event(key: InstanceKey, instance: DerivedInstance, redactor: Redactor) -> d
         "iCalUId": details.ical_uid,
         "seriesMasterId": details.id if never_read else details.series_master_id,
         "type": str(EventType.OCCURRENCE if never_read else details.type),
-        "originalStart": key if never_read else details.original_start,
+        "originalStart": _original_start(key, instance) if never_read else details.original_start,
         "subject": redactor.apply(Redacted.SUBJECT, details.subject),
         "start": _date_time(start),
         "end": _date_time(end),
@@ -158,6 +158,12 @@ def _event(key: InstanceKey, instance: DerivedInstance, redactor: Redactor) -> d
         "changeKey": head.change_key,
         "webLink": details.web_link,
     }
+
+
+def _original_start(key: InstanceKey, instance: DerivedInstance) -> str:
+    if instance.place is None or instance.place.start is None:
+        return key
+    return Instant(ns=instance.place.start, text="").to_utc_text()
 
 
 def _attendee(said: Said, redactor: Redactor) -> dict[str, Any]:

@@ -12,6 +12,7 @@ ServiceError
     RefusedError               any other 4xx: asking again will not help
     DeltaExpiredError          start the delta query again
     PayloadError               an answer that we cannot read; keeps the field's path, not its content
+  LookedTooSoonError           the answer is of the same second as what it would end: look again
   TokenError                   no access token was to be had; carries the remedy
   StreamError                  Redis refused or is away
     ConflictingVersionError    somebody committed first: join again
@@ -126,6 +127,14 @@ class PayloadError(GraphError):
     def __init__(self, path: str, expected: str, *, request_id: str = "") -> None:
         self.path = path
         super().__init__(f"{path}: expected {expected}", code="unreadable", request_id=request_id)
+
+
+class LookedTooSoonError(ServiceError):
+    """An event was not found in the very second in which it was last seen; the `Date` cannot tell which
+    came first, so the look must be repeated a second later.
+
+    Source: https://www.rfc-editor.org/rfc/rfc9110#name-date
+    """
 
 
 class TokenError(ServiceError):

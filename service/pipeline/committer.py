@@ -1,0 +1,199 @@
+"""Takes facts to the state of one meeting and its updates to the stream, in one atomic step.
+
+A lost race is joined again, never overwritten.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from service.clock import Clock
+from service.cloud_events import Redactor, build_fields
+from service.errors import ConflictingVersionError, StreamError
+from service.ports import Commit, OutgoingUpdate, StateStore, StoredMeeting, TimerChange
+from service.reconcile.decide import Decision, DecisionLimits, Timer, decide
+from service.reconcile.emit import Said
+from service.reconcile.model import EventFact, EventId, Fact, InstanceKey, MeetingKey, OwnerKey, Pair
+from service.reconcile.state import MeetingState, decode_state, encode_state
+from service.roster import WatchedOwner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitLimits:
+    """Bounds of committing.
+
+    Attributes:
+        races_max: how often a lost race is joined again before the entry is retried later.
+    """
+
+    races_max: int = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a commit did.
+
+    Attributes:
+        before: the state that the facts joined.
+        decision: what was decided from it.
+        stream_ids: of the updates, in order; empty where nothing was said.
+    """
+
+    before: MeetingState
+    decision: Decision
+    stream_ids: tuple[str, ...]
+
+    @property
+    def said(self) -> tuple[Said, ...]:
+        return self.decision.said
+
+
+class Committer:
+    """Joins, derives, and commits; used by the worker and by the commands that publish."""
+
+    def __init__(
+        self,
+        states: StateStore,
+        clock: Clock,
+        *,
+        decision_limits: DecisionLimits,
+        commit_limits: CommitLimits | None = None,
+        redactor: Redactor | None = None,
+        random_hex: Callable[[int], str] = secrets.token_hex,
+    ) -> None:
+        self._states = states
+        self._clock = clock
+        self._decision_limits = decision_limits
+        self._limits = commit_limits or CommitLimits()
+        self._redactor = redactor or Redactor()
+        self._random_hex = random_hex
+
+    async def commit(
+        self,
+        owner: WatchedOwner,
+        meeting: MeetingKey,
+        facts: Iterable[Fact] = (),
+        *,
+        is_baseline: bool = False,
+        with_snapshot: bool = False,
+        traceparent: str = "",
+    ) -> Outcome:
+        """Join facts with what is held of the meeting and publish what consumers do not hold yet.
+
+        Args:
+            facts: all of this owner and meeting.
+            with_snapshot: say everything once more.
+            traceparent: W3C trace context to pass on; one is made where it is empty.
+
+        Raises:
+            StreamError: Redis refused, or every race was lost.
+        """
+        facts = tuple(facts)
+        trace = traceparent or f"00-{self._random_hex(16)}-{self._random_hex(8)}-01"
+        for _ in range(self._limits.races_max):
+            stored = await self._states.read(owner.key, meeting)
+            before = decode_state(stored.fields)
+            now = self._clock.now()
+            decision = decide(
+                before,
+                facts,
+                now=now,
+                limits=self._decision_limits,
+                is_baseline=is_baseline,
+                with_snapshot=with_snapshot,
+            )
+            commit = self._build_commit(
+                owner=owner,
+                meeting=meeting,
+                stored=stored,
+                decision=decision,
+                facts=facts,
+                trace=trace,
+                now=now,
+            )
+            if commit is None:
+                return Outcome(before=before, decision=decision, stream_ids=())
+            try:
+                committed = await self._states.commit(commit)
+            except ConflictingVersionError:
+                continue
+            return Outcome(before=before, decision=decision, stream_ids=committed.stream_ids)
+        raise StreamError(f"lost {self._limits.races_max} races for one meeting")
+
+    def _build_commit(
+        self,
+        *,
+        owner: WatchedOwner,
+        meeting: MeetingKey,
+        stored: StoredMeeting,
+        decision: Decision,
+        facts: tuple[Fact, ...],
+        trace: str,
+        now: datetime,
+    ) -> Commit | None:
+        """Give the commit that brings the stored state to the decided one; None where nothing changes."""
+        after = encode_state(decision.state)
+        changed = {name: text for name, text in after.items() if stored.fields.get(name) != text}
+        dropped = tuple(name for name in stored.fields if name not in after)
+        if not (changed or dropped or decision.said or decision.timers):
+            return None
+        return Commit(
+            owner=owner.key,
+            meeting=meeting,
+            expected_version=stored.version,
+            set_fields=changed,
+            drop_fields=dropped,
+            updates=[self._outgoing(said, decision, owner, meeting, trace) for said in decision.said],
+            timers=[self._timer_change(timer, now) for timer in decision.timers],
+            event_ids=_event_ids(facts),
+            expires_at=decision.expires_at,
+        )
+
+    def _outgoing(
+        self, said: Said, decision: Decision, owner: WatchedOwner, meeting: MeetingKey, trace: str
+    ) -> OutgoingUpdate:
+        fields = build_fields(
+            said,
+            decision.derived.instances[said.instance],
+            owner=owner,
+            meeting=meeting,
+            traceparent=trace,
+            redactor=self._redactor,
+        )
+        return OutgoingUpdate(instance=said.instance, fields=fields)
+
+    def _timer_change(self, timer: Timer, now: datetime) -> TimerChange:
+        if timer.pair is None:
+            return TimerChange(instance=timer.instance, attendee=timer.attendee, due_at=None)
+        due_at = now + timedelta(seconds=self._decision_limits.grace_s)
+        return TimerChange(
+            instance=timer.instance, attendee=timer.attendee, due_at=due_at, pair=encode_pair(timer.pair)
+        )
+
+
+def encode_pair(pair: Pair) -> str:
+    """Give the text in which a timer carries its pair."""
+    return msgspec.json.encode(pair).decode()
+
+
+def decode_pair(text: str) -> Pair:
+    """Read a pair back.
+
+    Raises:
+        msgspec.DecodeError: the text is none.
+    """
+    return msgspec.json.decode(text, type=Pair)
+
+
+async def read_state(states: StateStore, owner: OwnerKey, meeting: MeetingKey) -> MeetingState:
+    """Give what is held of a meeting; an empty state where there is nothing."""
+    return decode_state((await states.read(owner, meeting)).fields)
+
+
+def _event_ids(facts: tuple[Fact, ...]) -> Mapping[EventId, InstanceKey]:
+    return {fact.details.id: fact.instance for fact in facts if isinstance(fact, EventFact)}

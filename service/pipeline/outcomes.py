@@ -1,0 +1,37 @@
+"""How the processing of an entry ended; a closed list, fit for metric labels and log lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Ending(StrEnum):
+    """What became of an entry."""
+
+    PUBLISHED = "published"
+    JOINED = "joined"
+    NOT_A_RESPONSE = "not_a_response"
+    NOT_OURS = "not_ours"
+    NOT_WATCHED = "not_watched"
+    NOT_ORGANIZER = "not_organizer"
+    BY_ORGANIZER = "by_organizer"
+    UNMATCHED = "unmatched"
+    MESSAGE_GONE = "message_gone"
+    NEVER_KNOWN = "never_known"
+    TIMER_STALE = "timer_stale"
+    LIFECYCLE = "lifecycle"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processed:
+    """The whole story of one entry.
+
+    Attributes:
+        updates: types of the updates it published, in order; may be empty.
+        meetings: how many meetings it touched.
+    """
+
+    ending: Ending
+    updates: tuple[str, ...] = ()
+    meetings: int = 0

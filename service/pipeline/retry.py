@@ -1,0 +1,105 @@
+"""The only place that decides on waiting: an error and the tries so far -> wait, or give up. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from service.errors import (
+    AccessError,
+    GoneError,
+    GraphError,
+    LookedTooSoonError,
+    PayloadError,
+    RefusedError,
+    ThrottledError,
+    TokenError,
+)
+
+
+class Reason(StrEnum):
+    """Why an entry went to the dead letters; a closed list."""
+
+    MALFORMED = "malformed"
+    UNREADABLE = "unreadable"
+    REFUSED = "refused"
+    NO_ACCESS = "no_access"
+    NO_TOKEN = "no_token"  # noqa: S105 - a word, not a secret
+    THROTTLED = "throttled"
+    UNAVAILABLE = "unavailable"
+    UNEXPECTED = "unexpected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryLimits:
+    """Bounds of retrying.
+
+    Attributes:
+        attempts_max: tries while Graph is away or throttles.
+        doomed_attempts_max: tries where waiting seldom helps (no access, refused, unreadable, unexpected).
+        first_wait_s, wait_max_s: the wait doubles between the two.
+        retry_after_max_s: Graph's own wish is honoured up to this.
+    """
+
+    attempts_max: int = 20
+    doomed_attempts_max: int = 4
+    first_wait_s: float = 0.5
+    wait_max_s: float = 300
+    retry_after_max_s: float = 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Try again after so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUp:
+    """Do not try again; `reason` goes to the dead letters."""
+
+    reason: Reason
+
+
+_CLASSES: Final = (
+    (PayloadError, Reason.UNREADABLE, False),
+    (ThrottledError, Reason.THROTTLED, True),
+    (AccessError, Reason.NO_ACCESS, False),
+    (RefusedError, Reason.REFUSED, False),
+    (GoneError, Reason.REFUSED, False),
+    (GraphError, Reason.UNAVAILABLE, True),
+    (TokenError, Reason.NO_TOKEN, True),
+)
+
+
+def decide_retry(
+    error: Exception, attempt: int, *, limits: RetryLimits, jitter: Callable[[], float]
+) -> Wait | GiveUp:
+    """Decide what becomes of an entry whose processing failed.
+
+    Args:
+        attempt: how many tries failed before this one, from 0.
+        jitter: gives a number from 0 to 1, anew each time.
+
+    Source: https://learn.microsoft.com/graph/throttling
+    """
+    if isinstance(error, LookedTooSoonError):
+        return Wait(seconds=1.1)
+    reason, attempts_max = _classify(error, limits)
+    if attempt + 1 >= attempts_max:
+        return GiveUp(reason=reason)
+    backoff_s = min(limits.first_wait_s * 2**attempt, limits.wait_max_s)
+    wait_s = backoff_s * (0.5 + jitter() / 2)
+    if isinstance(error, ThrottledError) and error.retry_after_s is not None:
+        wait_s = max(min(error.retry_after_s, limits.retry_after_max_s), 0) + jitter() * limits.first_wait_s
+    return Wait(seconds=wait_s)
+
+
+def _classify(error: Exception, limits: RetryLimits) -> tuple[Reason, int]:
+    for kind, reason, waiting_helps in _CLASSES:
+        if isinstance(error, kind):
+            return reason, limits.attempts_max if waiting_helps else limits.doomed_attempts_max
+    return Reason.UNEXPECTED, limits.doomed_attempts_max

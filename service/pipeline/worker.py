@@ -1,0 +1,299 @@
+"""The loop: read, fetch ahead, process in order per lane, acknowledge; drains when told to stop.
+
+Holds no business rule. An entry stays pending until it is committed, deferred or dead-lettered, so a crash at
+any point repeats it and loses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Protocol
+
+import structlog
+
+from service.clock import Clock
+from service.entries import IntakeEntry, parse_entry
+from service.errors import StreamError
+from service.pipeline.lanes import lane_of, lanes_of
+from service.pipeline.outcomes import Processed
+from service.pipeline.process import Processor, Read
+from service.pipeline.retry import GiveUp, Reason, RetryLimits, decide_retry
+from service.ports import Delivered, IntakeStream
+from service.roster import WatchList
+
+_log = structlog.get_logger("worker")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerLimits:
+    """Bounds of the loop.
+
+    Attributes:
+        in_flight_max: entries taken and not yet done.
+        read_count: entries asked for at once.
+        block_s: how long a read waits for new entries.
+        claim_idle_s: entries pending for so long with another consumer are taken over.
+        claim_every_s: how often that is looked for.
+        due_every_s: how often the due list is looked at.
+        due_count: entries released from the due list at once.
+        deliveries_max: an entry handed out more often than this kills workers: it is dead-lettered.
+        outage_wait_s: pause after Redis failed.
+        drain_s: how long a stopping worker waits for what it has taken.
+    """
+
+    in_flight_max: int = 256
+    read_count: int = 64
+    block_s: float = 1
+    claim_idle_s: float = 10
+    claim_every_s: float = 2
+    due_every_s: float = 0.5
+    due_count: int = 200
+    deliveries_max: int = 10
+    outage_wait_s: float = 1
+    drain_s: float = 20
+
+
+class WorkerMetrics(Protocol):
+    """What the loop counts."""
+
+    def entry_processed(self, *, kind: str, ending: str, duration_s: float) -> None: ...
+    def entry_failed(self, *, kind: str, reason: str, is_final: bool) -> None: ...
+    def updates_published(self, *, types: tuple[str, ...]) -> None: ...
+    def in_flight(self, *, count: int) -> None: ...
+
+
+class Watching(Protocol):
+    """The watch list as it is now, refreshed from time to time."""
+
+    def current(self) -> WatchList: ...
+    async def refresh(self) -> None: ...
+
+
+class Worker:
+    """Works off the intake stream; any number of workers may run."""
+
+    def __init__(
+        self,
+        *,
+        consumer: str,
+        intake: IntakeStream,
+        processor: Processor,
+        watching: Watching,
+        clock: Clock,
+        metrics: WorkerMetrics,
+        limits: WorkerLimits | None = None,
+        retry_limits: RetryLimits | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._consumer = consumer
+        self._intake = intake
+        self._processor = processor
+        self._watching = watching
+        self._clock = clock
+        self._metrics = metrics
+        self._limits = limits or WorkerLimits()
+        self._retry_limits = retry_limits or RetryLimits()
+        self._jitter = jitter
+        self._taken: set[str] = set()
+        self._lanes: dict[str, asyncio.Queue[_Job]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Condition()
+        self._lane_map: tuple[WatchList, dict[str, str]] | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then drain what was taken for at most `drain_s`."""
+        steps = (
+            self._repeat(stop, self._take_new, pause_s=0),
+            self._repeat(stop, self._take_over, pause_s=self._limits.claim_every_s),
+            self._repeat(stop, self._release_due, pause_s=self._limits.due_every_s),
+        )
+        try:
+            async with asyncio.TaskGroup() as group:
+                for step in steps:
+                    group.create_task(step)
+        finally:
+            await self._drain()
+
+    async def _repeat(
+        self, stop: asyncio.Event, step: Callable[[], Awaitable[None]], *, pause_s: float
+    ) -> None:
+        """Repeat a step; Redis being away only makes it wait."""
+        while not stop.is_set():
+            wait_s = pause_s
+            try:
+                await step()
+            except StreamError as error:
+                _log.warning("worker.outage_met", error=str(error), wait_s=self._limits.outage_wait_s)
+                wait_s = self._limits.outage_wait_s
+            if wait_s:
+                await _sleep_or_stop(self._clock, stop, wait_s)
+
+    async def _take_new(self) -> None:
+        await self._wait_for_room()
+        await self._watching.refresh()
+        count = min(self._limits.read_count, self._limits.in_flight_max - len(self._taken))
+        for delivered in await self._intake.read(
+            self._consumer, count=max(count, 1), block_s=self._limits.block_s
+        ):
+            self._take(delivered)
+
+    async def _take_over(self) -> None:
+        free = self._limits.in_flight_max - len(self._taken)
+        if free <= 0:
+            return
+        count = min(self._limits.read_count, free)
+        for delivered in await self._intake.claim(
+            self._consumer, idle_s=self._limits.claim_idle_s, count=count
+        ):
+            if delivered.id not in self._taken:
+                self._take(delivered)
+
+    async def _release_due(self) -> None:
+        while await self._intake.release_due(self._clock.now(), count=self._limits.due_count):
+            pass
+
+    async def _wait_for_room(self) -> None:
+        async with self._room:
+            await self._room.wait_for(lambda: len(self._taken) < self._limits.in_flight_max)
+
+    def _take(self, delivered: Delivered) -> None:
+        """Start reading what the entry points to and queue it in its lane."""
+        self._taken.add(delivered.id)
+        self._metrics.in_flight(count=len(self._taken))
+        job = _Job(delivered=delivered)
+        lane = ""
+        with suppress(ValueError):
+            job.entry = parse_entry(delivered.fields)
+            job.fetched = asyncio.create_task(self._processor.fetch(job.entry))
+            lane = lane_of(job.entry, self._current_lanes())
+        queue = self._lanes.get(lane)
+        if queue is None:
+            queue = self._lanes[lane] = asyncio.Queue()
+            task = asyncio.create_task(self._work_lane(lane, queue))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        queue.put_nowait(job)
+
+    def _current_lanes(self) -> dict[str, str]:
+        watch = self._watching.current()
+        if self._lane_map is None or self._lane_map[0] is not watch:
+            self._lane_map = (watch, lanes_of(watch))
+        return self._lane_map[1]
+
+    async def _work_lane(self, lane: str, queue: asyncio.Queue[_Job]) -> None:
+        """Process one lane in order until it is empty."""
+        while not queue.empty():
+            job = queue.get_nowait()
+            try:
+                await self._work(job)
+            finally:
+                await self._give_room(job)
+        del self._lanes[lane]
+
+    async def _give_room(self, job: _Job) -> None:
+        if job.fetched is not None and not job.fetched.cancel() and not job.fetched.cancelled():
+            job.fetched.exception()  # looked at, so that nobody is told it was not
+        self._taken.discard(job.delivered.id)
+        self._metrics.in_flight(count=len(self._taken))
+        async with self._room:
+            self._room.notify_all()
+
+    async def _work(self, job: _Job) -> None:
+        """Process one entry and take it off the stream, whatever comes."""
+        try:
+            if job.entry is None or job.fetched is None:
+                await self._bury(job.delivered, Reason.MALFORMED, "not an intake entry")
+            elif job.delivered.deliveries > self._limits.deliveries_max:
+                await self._bury(job.delivered, Reason.UNEXPECTED, "handed out too often")
+            else:
+                await self._process(job.delivered, job.entry, job.fetched)
+        except StreamError as error:  # stays pending: it is taken over later
+            _log.warning("worker.outage_met", entry_id=job.delivered.id, error=str(error))
+
+    async def _process(self, delivered: Delivered, entry: IntakeEntry, fetched: asyncio.Task[Read]) -> None:
+        began = self._clock.monotonic()
+        try:
+            processed = await self._processor.process(entry, fetched)
+        except StreamError:
+            raise
+        except Exception as error:
+            await self._retry(delivered, entry, error)
+            return
+        await self._intake.acknowledge([delivered.id])
+        self._tell(delivered, entry, processed, self._clock.monotonic() - began)
+
+    async def _retry(self, delivered: Delivered, entry: IntakeEntry, error: Exception) -> None:
+        attempt = int(entry.attempt) if entry.attempt.isdecimal() else 0
+        verdict = decide_retry(error, attempt, limits=self._retry_limits, jitter=self._jitter)
+        if isinstance(verdict, GiveUp):
+            self._metrics.entry_failed(kind=entry.kind, reason=verdict.reason, is_final=True)
+            await self._bury(delivered, verdict.reason, f"{type(error).__name__}: {error}")
+            return
+        self._metrics.entry_failed(kind=entry.kind, reason=type(error).__name__, is_final=False)
+        due_at = self._clock.now() + timedelta(seconds=verdict.seconds)
+        _log.info(
+            "entry.deferred",
+            entry_id=delivered.id,
+            attempt=attempt,
+            wait_s=round(verdict.seconds, 3),
+            error=f"{type(error).__name__}: {error}",
+        )
+        await self._intake.defer(delivered, replace(entry, attempt=str(attempt + 1)), due_at=due_at)
+
+    async def _bury(self, delivered: Delivered, reason: Reason, detail: str) -> None:
+        _log.error("entry.dead_lettered", entry_id=delivered.id, reason=str(reason), detail=detail[:300])
+        await self._intake.dead_letter(
+            delivered, reason=str(reason), detail=detail[:300], at=self._clock.now()
+        )
+
+    def _tell(
+        self, delivered: Delivered, entry: IntakeEntry, processed: Processed, duration_s: float
+    ) -> None:
+        self._metrics.entry_processed(kind=entry.kind, ending=processed.ending, duration_s=duration_s)
+        self._metrics.updates_published(types=processed.updates)
+        _log.info(
+            "notification.processed",
+            entry_id=delivered.id,
+            kind=str(entry.kind),
+            origin=str(entry.origin),
+            mailbox=entry.mailbox or entry.owner,
+            attempt=int(entry.attempt) if entry.attempt.isdecimal() else 0,
+            outcome=str(processed.ending),
+            updates=list(processed.updates),
+            duration_ms=round(duration_s * 1000, 1),
+        )
+
+    async def _drain(self) -> None:
+        """Let what was taken finish; what does not stays pending for another worker."""
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=self._limits.drain_s)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=self._limits.drain_s)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Job:
+    """An entry that was taken; without `entry` it could not be read."""
+
+    delivered: Delivered
+    entry: IntakeEntry | None = None
+    fetched: asyncio.Task[Read] | None = None
+
+
+async def _sleep_or_stop(clock: Clock, stop: asyncio.Event, seconds: float) -> None:
+    """Wait so long, or until told to stop."""
+    sleeping = asyncio.ensure_future(clock.sleep(seconds))
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({sleeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (sleeping, stopping):
+            task.cancel()
