@@ -1,0 +1,354 @@
+"""What is asked of Graph, as values: method, path, query, headers, body of each request. Pure.
+
+Each id is percent-encoded as one path segment, so that none can reach another path. The body of a message or
+event is never asked for.
+
+Source: https://learn.microsoft.com/graph/query-parameters
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final
+from urllib.parse import quote
+
+from service.errors import RefusedError
+from service.graph import extended
+from service.ports import SubscriptionSpec
+from service.reconcile.model import EventId, MailboxKey, MessageId, OwnerKey
+
+PAGE_SIZE: Final = 100
+
+_SUBTYPE: Final = "microsoft.graph.eventMessage"
+_RESPONSE: Final = "microsoft.graph.eventMessageResponse"
+
+MESSAGE_PROPERTIES: Final = ("id", "internetMessageId", "sentDateTime", "from", "sender", "bodyPreview")
+# Members of a subtype must be cast, else Graph refuses the whole $select of a message.
+RESPONSE_PROPERTIES: Final = (
+    *(
+        f"{_SUBTYPE}/{name}"
+        for name in ("meetingMessageType", "startDateTime", "endDateTime", "isAllDay", "recurrence", "type")
+    ),
+    *(f"{_RESPONSE}/{name}" for name in ("responseType", "proposedNewTime")),
+)
+EVENT_PROPERTIES: Final = (
+    "id",
+    "iCalUId",
+    "seriesMasterId",
+    "type",
+    "originalStart",
+    "originalStartTimeZone",
+    "lastModifiedDateTime",
+    "changeKey",
+    "subject",
+    "start",
+    "end",
+    "isAllDay",
+    "isCancelled",
+    "isOrganizer",
+    "sensitivity",
+    "recurrence",
+    "attendees",
+    "organizer",
+    "webLink",
+)
+_BRIEF_PROPERTIES: Final = ("id", "iCalUId", "seriesMasterId", "type", "originalStart", "start")
+_PERSON_PROPERTIES: Final = ("id", "displayName", "mail", "userPrincipalName", "proxyAddresses")
+_IMMUTABLE: Final = 'IdType="ImmutableId"'
+
+
+class RequestKind(StrEnum):
+    """What a request is for: a label of metrics, so the list is short and closed."""
+
+    MESSAGE = "message"
+    EVENT = "event"
+    MEETING = "meeting"
+    INSTANCES = "instances"
+    DELTA = "delta"
+    PERSON = "person"
+    PERMISSIONS = "permissions"
+    SETTINGS = "settings"
+    SUBSCRIPTIONS = "subscriptions"
+    SUBSCRIBE = "subscribe"
+    RENEW = "renew"
+    UNSUBSCRIBE = "unsubscribe"
+    BATCH = "batch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphRequest:
+    """One request.
+
+    Attributes:
+        path: below the version, percent-encoded, begins with a slash; empty where `link` is set.
+        query: names and values, not encoded, in order.
+        link: an absolute address that Graph gave (nextLink, deltaLink), followed as it is.
+        mailbox: whose limit of requests in flight it counts against; empty for none.
+        is_joinable: may travel in a `$batch` with others.
+    """
+
+    kind: RequestKind
+    method: str = "GET"
+    path: str = ""
+    query: tuple[tuple[str, str], ...] = ()
+    link: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+    mailbox: str = ""
+    is_joinable: bool = True
+
+    @property
+    def target(self) -> str:
+        """Path and query, percent-encoded, relative to the version."""
+        if not self.query:
+            return self.path
+        pairs = (f"{quote(name, safe='$')}={quote(value, safe=_SAFE)}" for name, value in self.query)
+        return f"{self.path}?{'&'.join(pairs)}"
+
+
+# What a query value may hold unencoded; '=', '&', '+', '#' and blanks are not among it.
+_SAFE: Final = "$'(),:/@"
+
+
+def build_message_request(
+    mailbox: MailboxKey, message: MessageId, *, has_subtype: bool = True
+) -> GraphRequest:
+    """Ask for a message with all that tells whether, to what and how it responds.
+
+    Args:
+        has_subtype: ask for members of the message's subtype too; some mailboxes refuse that.
+
+    Source: https://learn.microsoft.com/graph/api/eventmessage-get
+    """
+    properties = MESSAGE_PROPERTIES + (RESPONSE_PROPERTIES if has_subtype else ())
+    return _get(
+        RequestKind.MESSAGE,
+        f"/users/{_segment(mailbox)}/messages/{_segment(message)}",
+        ("$select", ",".join(properties)),
+        ("$expand", extended.build_expand(extended.OF_MESSAGES)),
+        mailbox=mailbox,
+    )
+
+
+def build_event_request(owner: OwnerKey, event: EventId) -> GraphRequest:
+    """Ask for an event.
+
+    Source: https://learn.microsoft.com/graph/api/event-get
+    """
+    return _get(RequestKind.EVENT, f"{_events(owner)}/{_segment(event)}", *_full_event(), mailbox=owner)
+
+
+def build_meeting_search(owner: OwnerKey, ical_uid: str) -> GraphRequest:
+    """Ask for the events of that iCalUId, over all calendars of the owner.
+
+    Source: https://learn.microsoft.com/graph/api/user-list-events
+    """
+    condition = ("$filter", f"iCalUId eq {_literal(ical_uid)}")
+    return _get(RequestKind.MEETING, _events(owner), condition, *_full_event(), mailbox=owner)
+
+
+def build_instances_request(
+    owner: OwnerKey, series: EventId, *, start: datetime, end: datetime, is_brief: bool = False
+) -> GraphRequest:
+    """Ask for the occurrences and exceptions of a series between two instants.
+
+    Args:
+        is_brief: only what tells which occurrence it is.
+
+    Source: https://learn.microsoft.com/graph/api/event-list-instances
+    """
+    window = (("startDateTime", utc_text(start)), ("endDateTime", utc_text(end)))
+    wanted = (("$select", ",".join(_BRIEF_PROPERTIES)),) if is_brief else _full_event()
+    path = f"{_events(owner)}/{_segment(series)}/instances"
+    return _get(RequestKind.INSTANCES, path, *window, *wanted, ("$top", str(PAGE_SIZE)), mailbox=owner)
+
+
+def build_inbox_delta(mailbox: MailboxKey, *, received_since: datetime, page_size: int) -> GraphRequest:
+    """Ask for the first page of a round over the inbox.
+
+    Source: https://learn.microsoft.com/graph/api/message-delta
+    """
+    return _get(
+        RequestKind.DELTA,
+        f"/users/{_segment(mailbox)}/mailFolders/inbox/messages/delta",
+        ("$select", "id,sentDateTime"),
+        ("$filter", f"receivedDateTime ge {utc_text(received_since)}"),
+        mailbox=mailbox,
+        prefer=_page_preference(page_size),
+        is_joinable=False,
+    )
+
+
+def build_calendar_delta(owner: OwnerKey, *, start: datetime, end: datetime, page_size: int) -> GraphRequest:
+    """Ask for the first page of a round over the calendar view; Graph takes no `$select` here.
+
+    Source: https://learn.microsoft.com/graph/api/event-delta
+    """
+    return _get(
+        RequestKind.DELTA,
+        f"/users/{_segment(owner)}/calendarView/delta",
+        ("startDateTime", utc_text(start)),
+        ("endDateTime", utc_text(end)),
+        mailbox=owner,
+        prefer=_page_preference(page_size),
+        is_joinable=False,
+    )
+
+
+def build_link_request(
+    kind: RequestKind, link: str, *, mailbox: str = "", page_size: int | None = None
+) -> GraphRequest:
+    """Follow a link that Graph gave; preferences are not part of it and are sent again."""
+    prefer = _IMMUTABLE if page_size is None else _page_preference(page_size)
+    return GraphRequest(kind=kind, link=link, headers={"Prefer": prefer}, mailbox=mailbox, is_joinable=False)
+
+
+def build_person_request(address: str) -> GraphRequest:
+    """Ask for the person of that object id or user principal name.
+
+    Source: https://learn.microsoft.com/graph/api/user-get
+    """
+    return _get(RequestKind.PERSON, f"/users/{_segment(address)}", ("$select", ",".join(_PERSON_PROPERTIES)))
+
+
+def build_person_search(address: str) -> GraphRequest:
+    """Ask for the people who have that address as an alias.
+
+    Source: https://learn.microsoft.com/graph/aad-advanced-queries
+    """
+    condition = ("$filter", f"proxyAddresses/any(p:p eq {_literal(f'smtp:{address}')})")
+    return _get(RequestKind.PERSON, "/users", condition, ("$select", ",".join(_PERSON_PROPERTIES)))
+
+
+def build_permissions_request(owner: MailboxKey) -> GraphRequest:
+    """Ask who may do what in the owner's primary calendar.
+
+    Source: https://learn.microsoft.com/graph/api/calendar-list-calendarpermissions
+    """
+    path = f"/users/{_segment(owner)}/calendar/calendarPermissions"
+    return _get(RequestKind.PERMISSIONS, path, mailbox=owner)
+
+
+def build_delivery_request(owner: MailboxKey, *, is_whole: bool = False) -> GraphRequest:
+    """Ask where the owner's meeting messages go.
+
+    Args:
+        is_whole: ask for the mailbox settings and pick the option out of them.
+
+    Source: https://learn.microsoft.com/graph/api/user-get-mailboxsettings
+    """
+    path = f"/users/{_segment(owner)}/mailboxSettings"
+    option = "" if is_whole else "/delegateMeetingMessageDeliveryOptions"
+    return _get(RequestKind.SETTINGS, path + option, mailbox=owner)
+
+
+def build_subscription_list() -> GraphRequest:
+    """Ask for all subscriptions of this application; Graph takes no query options here.
+
+    Source: https://learn.microsoft.com/graph/api/subscription-list
+    """
+    return _get(RequestKind.SUBSCRIPTIONS, "/subscriptions", is_joinable=False)
+
+
+def build_subscription_creation(spec: SubscriptionSpec) -> GraphRequest:
+    """Ask for a new subscription; its notifications will carry immutable ids for good.
+
+    Source: https://learn.microsoft.com/graph/api/subscription-post-subscriptions
+    """
+    body: dict[str, Any] = {
+        "changeType": spec.change_type,
+        "notificationUrl": spec.notification_url,
+        "lifecycleNotificationUrl": spec.lifecycle_url,
+        "resource": spec.resource,
+        "expirationDateTime": utc_text(spec.expires_at),
+        "clientState": spec.client_state,
+    }
+    if spec.certificate:
+        body |= {"includeResourceData": True} | _certificate(spec.certificate, spec.certificate_id)
+    return _send(RequestKind.SUBSCRIBE, "POST", "/subscriptions", body)
+
+
+def build_renewal(
+    subscription_id: str, expires_at: datetime, *, certificate: str = "", certificate_id: str = ""
+) -> GraphRequest:
+    """Ask for a later end, and with a certificate for a change of keys; reauthorizes too.
+
+    Source: https://learn.microsoft.com/graph/api/subscription-update
+    """
+    body: dict[str, Any] = {"expirationDateTime": utc_text(expires_at)}
+    if certificate:
+        body |= _certificate(certificate, certificate_id)
+    return _send(RequestKind.RENEW, "PATCH", f"/subscriptions/{_segment(subscription_id)}", body)
+
+
+def build_subscription_deletion(subscription_id: str) -> GraphRequest:
+    """Ask for the end of a subscription.
+
+    Source: https://learn.microsoft.com/graph/api/subscription-delete
+    """
+    return _send(RequestKind.UNSUBSCRIBE, "DELETE", f"/subscriptions/{_segment(subscription_id)}", None)
+
+
+def utc_text(moment: datetime) -> str:
+    """Give an aware datetime as Graph wants it in queries and bodies."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+
+
+def _get(
+    kind: RequestKind,
+    path: str,
+    *query: tuple[str, str],
+    mailbox: str = "",
+    prefer: str = _IMMUTABLE,
+    is_joinable: bool = True,
+) -> GraphRequest:
+    return GraphRequest(
+        kind=kind,
+        path=path,
+        query=query,
+        headers={"Prefer": prefer},
+        mailbox=mailbox,
+        is_joinable=is_joinable,
+    )
+
+
+def _send(kind: RequestKind, method: str, path: str, body: Mapping[str, Any] | None) -> GraphRequest:
+    return GraphRequest(kind=kind, method=method, path=path, headers={"Prefer": _IMMUTABLE}, body=body)
+
+
+def _full_event() -> tuple[tuple[str, str], ...]:
+    return (
+        ("$select", ",".join(EVENT_PROPERTIES)),
+        ("$expand", extended.build_expand(extended.OF_EVENTS)),
+    )
+
+
+def _certificate(certificate: str, certificate_id: str) -> dict[str, Any]:
+    return {"encryptionCertificate": certificate, "encryptionCertificateId": certificate_id}
+
+
+def _events(owner: OwnerKey) -> str:
+    return f"/users/{_segment(owner)}/events"
+
+
+def _segment(text: str) -> str:
+    """Encode a text as one path segment.
+
+    Raises:
+        RefusedError: the text is empty or dots only, which would name another path.
+    """
+    if not text.strip("."):
+        raise RefusedError("an id cannot be empty or consist of dots", code="badId")
+    return quote(text, safe="")
+
+
+def _literal(text: str) -> str:
+    """Give a text as an OData string, in which a quote is doubled."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _page_preference(page_size: int) -> str:
+    return f"{_IMMUTABLE}, odata.maxpagesize={page_size}"
