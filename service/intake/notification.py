@@ -1,0 +1,274 @@
+"""From the bytes of a POST to entries of the intake stream, each item judged alone. Pure.
+
+Must never take a mailbox, a path or a URL from a notification: the mailbox comes from the client state,
+which we made, and the item's id from `resourceData.id`. `resource` and `@odata.id` are not even read.
+
+Members of rich notifications (`encryptedContent`, `validationTokens`) are tolerated and passed over: such
+an item becomes an ordinary entry, whose item is fetched.
+
+Source: https://learn.microsoft.com/graph/api/resources/changenotificationcollection
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from service.entries import IntakeEntry, Kind, Origin
+from service.errors import NotificationError
+from service.intake.client_state import (
+    ClientStateFault,
+    ClientStateKeys,
+    ResourceKind,
+    WatchedResource,
+    judge_client_state,
+)
+
+ITEM_ID_CHARS_MAX: Final = 1024
+"""Longest id of an item. Immutable ids have about 150 characters."""
+
+
+class BodyFault(StrEnum):
+    """Why a whole body is refused; the reason of the `NotificationError`."""
+
+    NOT_JSON = "not JSON"
+    NO_COLLECTION = "no collection of notifications"
+    TOO_DEEP = "nested too deeply"
+    TOO_MANY = "too many items"
+
+
+class ItemFault(StrEnum):
+    """Why one item is refused. Closed: each is a label of a metric."""
+
+    MALFORMED = "malformed item"
+    MISSING_CLIENT_STATE = "missing client state"
+    WRONG_CLIENT_STATE = "wrong client state"
+    FOREIGN_TENANT = "foreign tenant"
+    OTHER_RESOURCE = "other resource type"
+    MISSING_ID = "missing id"
+    UNKNOWN_LIFECYCLE = "unknown lifecycle event"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """An item that passed every check, as the entry to be stored."""
+
+    entry: IntakeEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """An item that is dropped and counted; nothing of it is kept."""
+
+    fault: ItemFault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationRules:
+    """What notifications are judged by.
+
+    Attributes:
+        tenant: tenant id in lower case, to which every item must belong; empty where TENANT_ID is no GUID,
+            then the client state alone decides.
+        items_max: items in one POST.
+        depth_max: levels of nesting in the JSON text.
+    """
+
+    keys: ClientStateKeys
+    tenant: str = ""
+    items_max: int = 1000
+    depth_max: int = 32
+
+
+def build_rules(
+    keys: ClientStateKeys, *, tenant_id: str, items_max: int = 1000, depth_max: int = 32
+) -> NotificationRules:
+    """Put the rules together; TENANT_ID may also be a domain name, which notifications do not carry."""
+    tenant = tenant_id.lower() if _GUID.fullmatch(tenant_id) else ""
+    return NotificationRules(keys=keys, tenant=tenant, items_max=items_max, depth_max=depth_max)
+
+
+def parse_notifications(
+    body: bytes, rules: NotificationRules, *, arrived_at: str, traceparent: str = ""
+) -> tuple[Accepted | Refused, ...]:
+    """Judge a body: one verdict per item, in the order of the items; may be empty.
+
+    Where a member is given twice, the last one counts, for the checks and for what is stored alike.
+
+    Args:
+        arrived_at: RFC 3339 UTC.
+        traceparent: of the request, as it came; one that is not well formed is left out.
+
+    Raises:
+        NotificationError: the body as a whole is refused; the reason is a `BodyFault`.
+
+    Source: https://learn.microsoft.com/graph/api/resources/changenotification
+    """
+    items = _split(body, rules)
+    trace = traceparent if _TRACEPARENT.fullmatch(traceparent) else ""
+    return tuple(_judge(item, rules, arrived_at, trace) for item in items)
+
+
+# --- The body as a whole ---
+
+
+class _Collection(msgspec.Struct):
+    value: list[msgspec.Raw]
+
+
+_COLLECTION: Final = msgspec.json.Decoder(_Collection)
+_MARKS: Final = (b",", b'"', b"[", b"{")
+_MARKS_PER_ITEM: Final = 256
+"""A notification has about 80; with more than this on average the body holds too many of something.
+It bounds the work that a body can cause, whatever it consists of."""
+
+
+def _split(body: bytes, rules: NotificationRules) -> Sequence[msgspec.Raw]:
+    """Split the body into items that are JSON, but not yet looked into."""
+    if sum(map(body.count, _MARKS)) > rules.items_max * _MARKS_PER_ITEM:
+        raise NotificationError(BodyFault.TOO_MANY)
+    if _is_too_deep(body, rules.depth_max):
+        raise NotificationError(BodyFault.TOO_DEEP)
+    try:
+        if not body.isascii():
+            body.decode()
+        items = _COLLECTION.decode(body).value
+    except msgspec.ValidationError as error:
+        raise NotificationError(BodyFault.NO_COLLECTION) from error
+    except ValueError as error:
+        raise NotificationError(BodyFault.NOT_JSON) from error
+    if len(items) > rules.items_max:
+        raise NotificationError(BodyFault.TOO_MANY)
+    return items
+
+
+# Possessive, and an unterminated string reaches to the end: no input makes this quadratic.
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_TO_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
+_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def _is_too_deep(body: bytes, depth_max: int) -> bool:
+    """Tell whether brackets are nested deeper than allowed, in time linear in the body's length.
+
+    Brackets without a partner count as nested; such a body is no JSON anyway.
+    """
+    if body.count(b"[") + body.count(b"{") <= depth_max:
+        return False
+    brackets = _STRING.sub(b"", body).translate(_TO_SQUARE, _NOT_BRACKETS)
+    for _ in range(depth_max):
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
+
+
+# --- One item ---
+
+
+class _ResourceData(msgspec.Struct, rename={"odata_type": "@odata.type", "odata_etag": "@odata.etag"}):
+    id: str | None = None
+    odata_type: str | None = None
+    odata_etag: str | None = None
+
+
+class _Item(msgspec.Struct, rename="camel"):
+    client_state: str | None = None
+    tenant_id: str | None = None
+    subscription_id: str | None = None
+    change_type: str | None = None
+    lifecycle_event: str | None = None
+    resource_data: _ResourceData | None = None
+
+
+_ITEM: Final = msgspec.json.Decoder(_Item)
+_GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_LABEL: Final = re.compile(rf"[^\x00-\x1f\x7f]{{1,{ITEM_ID_CHARS_MAX}}}")
+_CHANGES: Final = frozenset({"created", "updated", "deleted"})
+_LIFECYCLE: Final = {
+    name.lower(): name for name in ("missed", "subscriptionRemoved", "reauthorizationRequired")
+}
+_FAULTS: Final = {
+    ClientStateFault.MISSING: Refused(fault=ItemFault.MISSING_CLIENT_STATE),
+    ClientStateFault.WRONG: Refused(fault=ItemFault.WRONG_CLIENT_STATE),
+}
+
+
+def _judge(
+    raw: msgspec.Raw, rules: NotificationRules, arrived_at: str, traceparent: str
+) -> Accepted | Refused:
+    """Judge one item: its client state first, so that nothing is said about a forged one."""
+    try:
+        item = _ITEM.decode(raw)
+    except ValueError:
+        return Refused(fault=ItemFault.MALFORMED)
+    watched = judge_client_state(item.client_state, rules.keys)
+    if isinstance(watched, ClientStateFault):
+        return _FAULTS[watched]
+    if rules.tenant and item.tenant_id and item.tenant_id.lower() != rules.tenant:
+        return Refused(fault=ItemFault.FOREIGN_TENANT)
+    build = _build_change if item.lifecycle_event is None else _build_lifecycle
+    return build(item, watched, arrived_at, traceparent)
+
+
+def _build_change(
+    item: _Item, watched: WatchedResource, arrived_at: str, traceparent: str
+) -> Accepted | Refused:
+    """Build the entry of a change. `changeType` is a hint only: Graph itself mixes created and updated."""
+    data = item.resource_data
+    if data is None or not data.id:
+        return Refused(fault=ItemFault.MISSING_ID)
+    if not _LABEL.fullmatch(data.id):
+        return Refused(fault=ItemFault.MALFORMED)
+    kind = Kind.EVENT if watched.kind is ResourceKind.CALENDAR else Kind.MESSAGE
+    if data.odata_type and not _is_of_kind(data.odata_type, kind):
+        return Refused(fault=ItemFault.OTHER_RESOURCE)
+    entry = IntakeEntry(
+        kind=kind,
+        origin=Origin.NOTIFICATION,
+        mailbox=watched.mailbox,
+        item=data.id,
+        change=item.change_type if item.change_type in _CHANGES else "",
+        subscription=_guid_or_nothing(item.subscription_id),
+        etag=data.odata_etag if data.odata_etag and _LABEL.fullmatch(data.odata_etag) else "",
+        arrived_at=arrived_at,
+        traceparent=traceparent,
+    )
+    return Accepted(entry=entry)
+
+
+def _build_lifecycle(
+    item: _Item, watched: WatchedResource, arrived_at: str, traceparent: str
+) -> Accepted | Refused:
+    """Build the entry of a lifecycle notification.
+
+    Source: https://learn.microsoft.com/graph/change-notifications-lifecycle-events
+    """
+    name = _LIFECYCLE.get((item.lifecycle_event or "").lower())
+    if name is None:
+        return Refused(fault=ItemFault.UNKNOWN_LIFECYCLE)
+    entry = IntakeEntry(
+        kind=Kind.LIFECYCLE,
+        origin=Origin.NOTIFICATION,
+        mailbox=watched.mailbox,
+        lifecycle=name,
+        resource=watched.kind,
+        subscription=_guid_or_nothing(item.subscription_id),
+        arrived_at=arrived_at,
+        traceparent=traceparent,
+    )
+    return Accepted(entry=entry)
+
+
+def _is_of_kind(odata_type: str, kind: Kind) -> bool:
+    """Tell whether a type such as `#Microsoft.Graph.Message` is of that kind; the case is not reliable."""
+    name = odata_type.lower().removeprefix("#").removeprefix("microsoft.graph.")
+    return name == "event" if kind is Kind.EVENT else name == "message" or name.startswith("eventmessage")
+
+
+def _guid_or_nothing(text: str | None) -> str:
+    return text.lower() if text and _GUID.fullmatch(text) else ""

@@ -1,0 +1,276 @@
+"""The two routes that Graph calls: handshake and notifications. Moves bytes; what they mean is `notification.py`'s.
+
+Works on aiohttp's low-level server: two fixed routes need no router. Must never call Graph, look anything up,
+or say more than a status: whoever forges a notification learns nothing from the answer.
+
+| status | when |
+| --- | --- |
+| 200 | handshake: the token, decoded, as text/plain |
+| 202 | every item that passed the checks is stored; the others are counted and dropped |
+| 400 | the body is no collection of notifications, or the token of a handshake is unusable |
+| 404, 405 | any other path; any method but POST |
+| 408 | the body did not arrive in time |
+| 413, 415, 417 | too large; not JSON by its type, or compressed; an expectation other than 100-continue |
+| 503 | could not store, with Retry-After: Graph tries again for hours |
+
+Source: https://learn.microsoft.com/graph/change-notifications-delivery-webhooks
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl
+
+import structlog
+from aiohttp import web
+
+from service.clock import Clock
+from service.entries import IntakeEntry
+from service.errors import NotificationError, StreamError
+from service.intake.client_state import LIFECYCLE_PATH, NOTIFICATIONS_PATH
+from service.intake.notification import (
+    Accepted,
+    BodyFault,
+    NotificationRules,
+    Refused,
+    parse_notifications,
+)
+from service.metrics import Metrics
+
+_LOG: Final = structlog.get_logger(__name__)
+_ROUTES: Final = {NOTIFICATIONS_PATH: "notifications", LIFECYCLE_PATH: "lifecycle"}
+_QUERY_FIELDS_MAX: Final = 20
+_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+_NO_HEADERS: Final[Mapping[str, str]] = {}
+_TOO_LARGE: Final = frozenset({BodyFault.TOO_MANY})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookLimits:
+    """What one request, and all of them together, may cost.
+
+    Attributes:
+        body_bytes_max: of one body.
+        bodies_bytes_max: of all bodies that are still arriving, together.
+        body_timeout_s: from the head of a request to the end of its body.
+        token_chars_max: of a validation token, decoded; Graph's have about 120.
+        retry_after_s: what a 503 asks Graph to wait.
+    """
+
+    body_bytes_max: int = 4_000_000
+    bodies_bytes_max: int = 32_000_000
+    body_timeout_s: float = 10.0
+    token_chars_max: int = 2048
+    retry_after_s: int = 10
+
+
+class Reply(web.Response):
+    """A bare answer: no more headers than needed, none that tells what runs here."""
+
+    def __init__(self, status: int, *, text: str | None = None, headers: Mapping[str, str] = _NO_HEADERS) -> None:
+        super().__init__(
+            status=status,
+            headers={**_HEADERS, **headers},
+            text=text,
+            content_type=None if text is None else "text/plain",
+            charset=None if text is None else "utf-8",
+        )
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        self.headers.popall("Server", None)
+
+
+class Refusal(Exception):  # noqa: N818 - it is an answer, not an error
+    """Ends the handling of a request with a status."""
+
+    def __init__(self, status: int, *, headers: Mapping[str, str] = _NO_HEADERS, closes: bool = False) -> None:
+        self.status = status
+        self.headers = headers
+        self.closes = closes
+        super().__init__(status)
+
+
+class Webhook:
+    """Handles the requests of the public listener, whatever they are."""
+
+    def __init__(
+        self,
+        append: Callable[[Sequence[IntakeEntry]], Awaitable[None]],
+        rules: NotificationRules,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        limits: WebhookLimits,
+    ) -> None:
+        """Take what is needed.
+
+        Args:
+            append: stores all entries or none, and returns once they are stored; raises `StreamError`.
+        """
+        self._append = append
+        self._rules = rules
+        self._clock = clock
+        self._metrics = metrics
+        self._limits = limits
+        self._arriving_bytes = 0
+        self._stored = metrics.notification_items.labels("stored", "")
+
+    async def handle(self, request: web.BaseRequest) -> web.Response:
+        """Answer one request."""
+        path, _, query = request.raw_path.partition("?")
+        route = _ROUTES.get(path, "other")
+        try:
+            reply = await self._answer(request, route, query)
+        except Refusal as refusal:
+            reply = Reply(refusal.status, headers=refusal.headers)
+            if refusal.closes:
+                reply.force_close()
+        self._metrics.web_requests.labels(route, reply.status).inc()
+        return reply
+
+    async def _answer(self, request: web.BaseRequest, route: str, query: str) -> Reply:
+        if route == "other":
+            raise Refusal(404)
+        if request.method != "POST":
+            raise Refusal(405, headers={"Allow": "POST"})
+        if (token := self._find_token(query)) is not None:
+            return self._shake_hands(token)
+        _refuse_unreadable(request)
+        await self._store(await self._read_body(request), request.headers.get("traceparent", ""))
+        return Reply(202)
+
+    # --- Handshake ---
+
+    def _find_token(self, query: str) -> str | None:
+        """Give the validation token, decoded; None where the request is no handshake."""
+        if "validation" not in query.lower():
+            return None
+        try:
+            fields = parse_qsl(
+                query, keep_blank_values=True, errors="strict", max_num_fields=_QUERY_FIELDS_MAX
+            )
+        except ValueError as error:
+            raise Refusal(400) from error
+        tokens = [value for name, value in fields if name.lower() == "validationtoken"]
+        return "\n".join(tokens) if tokens else None
+
+    def _shake_hands(self, token: str) -> Reply:
+        """Give the token back, as Graph demands within 10 s.
+
+        Source: https://learn.microsoft.com/graph/change-notifications-delivery-webhooks#notificationurl-validation
+        """
+        if not 0 < len(token) <= self._limits.token_chars_max or not token.isprintable():
+            self._metrics.handshakes.labels("refused").inc()
+            raise Refusal(400)
+        self._metrics.handshakes.labels("answered").inc()
+        return Reply(200, text=token)
+
+    # --- Body ---
+
+    async def _read_body(self, request: web.BaseRequest) -> bytes:
+        """Read the body, within its limits; at once where it came with the head.
+
+        Raises:
+            Refusal: too large, too slow, or broken.
+        """
+        if (request.content_length or 0) > self._limits.body_bytes_max:
+            raise Refusal(413, closes=True)
+        await _continue(request)
+        if request.content.is_eof():
+            return self._checked(request.content.read_nowait())
+        try:
+            async with asyncio.timeout(self._limits.body_timeout_s):
+                return await self._gather_body(request)
+        except TimeoutError as error:
+            raise Refusal(408, closes=True) from error
+        except web.RequestPayloadError as error:
+            raise Refusal(400, closes=True) from error
+
+    async def _gather_body(self, request: web.BaseRequest) -> bytes:
+        body = bytearray()
+        try:
+            while chunk := await request.content.readany():
+                body += chunk
+                self._arriving_bytes += len(chunk)
+                self._checked(body)
+                if self._arriving_bytes > self._limits.bodies_bytes_max:
+                    raise self._try_later()
+        finally:
+            self._arriving_bytes -= len(body)
+        return bytes(body)
+
+    def _checked(self, body: bytes) -> bytes:
+        if len(body) > self._limits.body_bytes_max:
+            raise Refusal(413, closes=True)
+        return body
+
+    # --- Items ---
+
+    async def _store(self, body: bytes, traceparent: str) -> None:
+        """Judge the items of a body and store the good ones, all or none.
+
+        Raises:
+            Refusal: the body is refused, or nothing could be stored.
+        """
+        arrived_at = self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        try:
+            verdicts = parse_notifications(
+                body, self._rules, arrived_at=arrived_at, traceparent=traceparent
+            )
+        except NotificationError as error:
+            _LOG.debug("notification.refused", reason=error.reason)
+            raise Refusal(413 if error.reason in _TOO_LARGE else 400) from error
+        entries = [verdict.entry for verdict in verdicts if isinstance(verdict, Accepted)]
+        self._count_refused(verdicts)
+        try:
+            await self._append(entries)
+        except StreamError as error:
+            self._metrics.notification_items.labels("not_stored", "").inc(len(entries))
+            raise self._try_later() from error
+        self._stored.inc(len(entries))
+
+    def _count_refused(self, verdicts: Sequence[Accepted | Refused]) -> None:
+        for verdict in verdicts:
+            if isinstance(verdict, Refused):
+                self._metrics.notification_items.labels("refused", verdict.fault.value).inc()
+                _LOG.debug("notification.refused", reason=verdict.fault.value)
+
+    def _try_later(self) -> Refusal:
+        return Refusal(503, headers={"Retry-After": str(self._limits.retry_after_s)})
+
+
+def _refuse_unreadable(request: web.BaseRequest) -> None:
+    """Refuse what is not plain JSON by its head. Compressed bodies are never inflated.
+
+    Raises:
+        Refusal: 415.
+    """
+    media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if media_type != "application/json" or encoding != "identity":
+        raise Refusal(415)
+
+
+async def _continue(request: web.BaseRequest) -> None:
+    """Tell a client that waits for it to send the body; the low-level server does not.
+
+    Raises:
+        Refusal: 417, where it expects something else.
+
+    Source: https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1
+    """
+    expectation = request.headers.get("Expect")
+    if expectation is None:
+        return
+    if expectation.lower() != "100-continue":
+        raise Refusal(417, closes=True)
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0
