@@ -161,12 +161,11 @@ def plan_resource(
     Args:
         candidates: ours in Graph for this resource, good or not.
     """
-    present = sorted(candidates, key=lambda one: (one.expires_at, one.id), reverse=True)
-    good = [one for one in present if one.expires_at > now and is_good(wanted, held, one)]
-    if not good:
+    present = sorted(candidates, key=lambda one: one.id)
+    chosen = choose_good(wanted, held, present, now=now)
+    if chosen is None:
         replaces = tuple(one.id for one in present)
         return (Recreate(wanted=wanted, replaces=replaces) if replaces else Create(wanted=wanted),)
-    chosen = next((one for one in good if held is not None and one.id == held.id), good[0])
     actions: list[Action] = []
     if held is None or held.id != chosen.id or held.expires_at != chosen.expires_at:
         actions.append(Adopt(wanted=wanted, subscription=chosen))
@@ -176,6 +175,19 @@ def plan_resource(
     if reckon_renewal(wanted.name, chosen.expires_at, lifetime_s, margins) <= now:
         actions.append(Renew(wanted=wanted, subscription_id=chosen.id))
     return (*actions, *(Delete(subscription_id=one.id) for one in present if one is not chosen))
+
+
+def choose_good(
+    wanted: WantedSubscription,
+    held: HeldSubscription | None,
+    candidates: Iterable[GraphSubscription],
+    *,
+    now: datetime,
+) -> GraphSubscription | None:
+    """Give the one to keep: the one we know, else the one that lives longest; None where none is good."""
+    good = [one for one in candidates if one.expires_at > now and is_good(wanted, held, one)]
+    known = held.id if held is not None else ""
+    return max(good, key=lambda one: (one.id == known, one.expires_at, one.id), default=None)
 
 
 def is_good(

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from service.entries import Origin
-from service.reconcile.model import OwnerKey
+from service.reconcile.model import Address, OwnerKey
 
 _OWNER_PREFIX: Final = "owner/"
 
@@ -122,8 +122,8 @@ class MailboxRecord:
         full_at: start of the last complete full round; None before the first.
         round: the one under way, if any.
         is_full_wanted: the next round is to be a full one.
-        unheard_since: items were found of which no notification told; since when it is watched whether
-            one comes. None while there is no suspicion.
+        unheard_since: things changed after this and no notification came yet; None where none is missed.
+        unheard_noticed_at: when that was noticed.
         is_silent: notifications stay away although things change.
         fault: why it cannot be read.
     """
@@ -134,25 +134,36 @@ class MailboxRecord:
     round: Round | None = None
     is_full_wanted: bool = False
     unheard_since: datetime | None = None
+    unheard_noticed_at: datetime | None = None
     is_silent: bool = False
     fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerProgress:
-    """How far the baseline of one owner is.
+    """How far we are with one entry of the roster.
 
     Attributes:
+        key: of the owner; None while nobody could be found.
         added_at: rounds that began before this do not count as the owner's baseline.
         marked_at: when the mark that ends the baseline was appended to the intake stream.
+        removed_at: when the entry was seen to have left the roster; the owner is being forgotten.
+        fault: why the entry could not be resolved.
     """
 
     added_at: datetime
+    key: OwnerKey | None = None
     marked_at: datetime | None = None
+    removed_at: datetime | None = None
+    fault: Fault | None = None
 
 
 class RequestKind(StrEnum):
-    """What the leading keeper can be asked for; the first three are Graph's lifecycle notifications."""
+    """What the leading keeper can be asked for.
+
+    The first three are Graph's lifecycle notifications; `baselined` comes from the worker, when it has done
+    the last entry of an owner's baseline; the rest are an operator's.
+    """
 
     MISSED = "missed"
     REMOVED = "subscriptionRemoved"
@@ -161,7 +172,6 @@ class RequestKind(StrEnum):
     RESYNC = "resync"
     RENEW = "renew"
     RECREATE = "recreate"
-    DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,16 +180,15 @@ class Request:
 
     Attributes:
         at: when it was asked, RFC 3339 UTC.
-        subscription: Graph's id; for lifecycle requests.
-        resource: name of the resource; for those of operators, empty for all.
-        owner: for `baselined` and `resync`.
-        mark: for `baselined`, the `added_at` of the owner whose baseline ended.
+        subscription: Graph's id; for lifecycle notifications.
+        resource: name of the resource; empty where all are meant.
+        owner: key of the owner, for `baselined`; for `resync`, empty where all are meant.
+        mark: for `baselined`, which baseline of the owner ended.
     """
 
     kind: RequestKind
     at: str
     subscription: str = ""
-    mailbox: str = ""
     resource: str = ""
     owner: str = ""
     mark: str = ""
@@ -223,11 +232,11 @@ def decode_request(text: str) -> Request:
     return msgspec.json.decode(text, type=Request)
 
 
-def name_owner_progress(owner: OwnerKey) -> str:
-    """Give the name under which an owner's progress stands among the mailbox records."""
-    return f"{_OWNER_PREFIX}{owner}"
+def name_owner_progress(address: Address) -> str:
+    """Give the name under which the progress of a roster entry stands among the mailbox records."""
+    return f"{_OWNER_PREFIX}{address}"
 
 
-def parse_owner_progress_name(name: str) -> OwnerKey | None:
-    """Give the owner, or None where the name is that of a resource."""
-    return OwnerKey(name.removeprefix(_OWNER_PREFIX)) if name.startswith(_OWNER_PREFIX) else None
+def parse_owner_progress_name(name: str) -> Address | None:
+    """Give the roster address, or None where the name is that of a resource."""
+    return Address(name.removeprefix(_OWNER_PREFIX)) if name.startswith(_OWNER_PREFIX) else None

@@ -1,10 +1,10 @@
-"""Names of what is watched, and which resources a watch list needs. Pure; must never build a URL."""
+"""Names of what is watched, and which resources an owner needs. Pure; must never build a URL."""
 
 from __future__ import annotations
 
 from service.intake.client_state import ResourceKind, WatchedResource
 from service.reconcile.model import MailboxKey, OwnerKey
-from service.roster import WatchList
+from service.roster import WatchedOwner
 
 
 def name_resource(resource: WatchedResource) -> str:
@@ -29,19 +29,13 @@ def calendar_of(owner: OwnerKey) -> WatchedResource:
     return WatchedResource(kind=ResourceKind.CALENDAR, mailbox=MailboxKey(owner))
 
 
-def list_resources(watch_list: WatchList, messages: ResourceKind) -> dict[str, WatchedResource]:
-    """Give all that has to be watched, by name: every mailbox's messages once, then every calendar.
+def list_owner_resources(owner: WatchedOwner, messages: ResourceKind) -> tuple[WatchedResource, ...]:
+    """Give what has to be watched for one owner: inboxes first, the calendar last; none for a faulty one.
 
     Args:
         messages: which messages of a mailbox are watched, `INBOX` or `MAILBOX_MESSAGES`.
     """
-    inboxes = [WatchedResource(kind=messages, mailbox=mailbox) for mailbox in watch_list.inboxes]
-    calendars = [calendar_of(key) for key in sorted(watch_list.owners)]
-    return {name_resource(resource): resource for resource in [*inboxes, *calendars]}
-
-
-def list_owner_names(watch_list: WatchList, owner: OwnerKey, messages: ResourceKind) -> tuple[str, ...]:
-    """Give the names of the resources that tell about one owner: inboxes first, the calendar last."""
-    inboxes = sorted(watch_list.owners[owner].inboxes)
-    names = [name_resource(WatchedResource(kind=messages, mailbox=mailbox)) for mailbox in inboxes]
-    return (*names, name_resource(calendar_of(owner)))
+    if owner.fault:
+        return ()
+    inboxes = [WatchedResource(kind=messages, mailbox=mailbox) for mailbox in sorted(owner.inboxes)]
+    return (*inboxes, calendar_of(owner.key))
