@@ -1,0 +1,1 @@
+"""The commands of `response-sync`, one module per subject; `service/cli.py` lists them."""
