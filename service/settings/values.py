@@ -17,6 +17,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from service.settings.limits import LimitSettings
 from service.settings.secret import Secret
 from service.settings.sources import NamedFileSource
 
@@ -118,7 +119,7 @@ PositiveInt = Annotated[int, Field(gt=0)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
-class Settings(BaseSettings):
+class Settings(LimitSettings):
     """Every setting. Read by `read_settings`, which lists all faults at once.
 
     Texts are empty where nothing was set; `graph_url`, `authority_url` and `subscription_minutes` are

@@ -1,0 +1,92 @@
+"""Every limit and wait as a setting, the unit last in its name; the defaults are what the tests run with."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Wait = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class WebLimitSettings(BaseSettings):
+    """What the public listener and one request may cost."""
+
+    body_bytes_max: Count = Field(4_000_000, description="of one request's body; more is 413")
+    bodies_bytes_max: Count = Field(32_000_000, description="of all bodies that are arriving, together")
+    body_timeout_s: Seconds = Field(10.0, description="from a request's head to the end of its body")
+    items_max: Count = Field(1000, description="notifications in one request")
+    depth_max: Count = Field(32, description="levels of nesting in a body")
+    validation_token_chars_max: Count = Field(2048, description="of a handshake's token")
+    web_retry_after_s: Count = Field(10, description="what a 503 asks Graph to wait")
+    connections_max: Count = Field(2000, description="open at the public listener; the idle go first")
+    keepalive_timeout_s: Seconds = Field(60.0, description="of a connection without a complete head")
+    header_bytes_max: Count = Field(8190, description="of the request line and of one header")
+    headers_max: Count = Field(64, description="headers of one request")
+    tls_handshake_timeout_s: Seconds = Field(10.0, description="at the public listener")
+    backlog_max: Count = Field(512, description="connections that the system holds before we take them")
+    append_timeout_s: Seconds = Field(2.5, description="for storing a batch; after that it is 503")
+    append_waiting_max: Count = Field(10_000, description="requests that wait to be stored; more are 503")
+
+
+class RedisLimitSettings(BaseSettings):
+    """What Redis may cost, and how long it keeps what."""
+
+    redis_connect_timeout_s: Seconds = Field(2.0, description="to connect to Redis")
+    redis_timeout_s: Seconds = Field(5.0, description="for one command")
+    redis_reconnect_wait_max_s: Seconds = Field(1.0, description="between two tries to connect")
+    redis_idle_check_s: Seconds = Field(1.0, description="how long a silent connection is believed in")
+    dead_letters_max: Count = Field(10_000, description="dead letters kept; the oldest go first")
+    dead_letter_days: Count = Field(14, description="days that a dead letter is kept")
+    state_lifetime_min_s: Seconds = Field(86_400.0, description="a meeting's state lives at least so long")
+
+
+class WorkerLimitSettings(BaseSettings):
+    """How the worker takes, retries and gives up."""
+
+    in_flight_max: Count = Field(256, description="entries taken and not yet done, per worker")
+    read_entries_max: Count = Field(64, description="entries asked for at once")
+    read_block_s: Seconds = Field(1.0, description="how long a read waits for new entries")
+    claim_idle_s: Seconds = Field(10.0, description="what another worker left for so long is taken over")
+    claim_interval_s: Seconds = Field(2.0, description="how often that is looked for")
+    due_interval_s: Seconds = Field(0.5, description="how often the due list is looked at")
+    due_entries_max: Count = Field(200, description="entries released from the due list at once")
+    deliveries_max: Count = Field(10, description="an entry handed out more often is dead-lettered")
+    outage_wait_s: Seconds = Field(1.0, description="pause after Redis failed")
+    retry_attempts_max: Count = Field(20, description="tries while Graph is away or throttles")
+    retry_doomed_attempts_max: Count = Field(4, description="tries where waiting seldom helps")
+    retry_first_wait_s: Seconds = Field(0.5, description="before the first retry; doubles from there")
+    retry_wait_max_s: Seconds = Field(300.0, description="before any retry: the largest back-off")
+    retry_after_max_s: Seconds = Field(3600.0, description="Graph's own wish is honoured up to this")
+    races_max: Count = Field(20, description="lost commits that are joined again before a retry")
+    watch_refresh_s: Seconds = Field(0.5, description="how soon a change of the roster is followed")
+    waiting_hours: Seconds = Field(72.0, description="how long answers wait for the event they answer")
+
+
+class GraphLimitSettings(BaseSettings):
+    """What Graph and Entra ID may cost."""
+
+    graph_timeout_s: Seconds = Field(30.0, description="for one request to Graph")
+    graph_connect_timeout_s: Seconds = Field(10.0, description="to connect to Graph, TLS included")
+    graph_requests_max: Count = Field(64, description="in flight at one time, all mailboxes together")
+    mailbox_requests_max: Annotated[int, Field(ge=1, le=4)] = Field(
+        4, description="in flight at one time for one mailbox; Graph allows 4"
+    )
+    batch_window_s: Wait = Field(0.0, description="how long a fetch waits for others to share a $batch")
+    answer_bytes_max: Count = Field(16_777_216, description="of one answer of Graph")
+
+
+class RoleLimitSettings(BaseSettings):
+    """How a process starts and stops."""
+
+    drain_s: Seconds = Field(20.0, description="how long a stopping process waits for what it has taken")
+    start_timeout_s: Seconds = Field(30.0, description="how long a starting role waits for Redis")
+
+
+class LimitSettings(
+    WebLimitSettings, RedisLimitSettings, WorkerLimitSettings, GraphLimitSettings, RoleLimitSettings
+):
+    """All of them."""
