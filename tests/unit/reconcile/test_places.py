@@ -1,0 +1,96 @@
+"""Where a series puts an occurrence, over changes of the clock and at the edge of a day."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from service.reconcile.facts import EventHead
+from service.reconcile.instant import Instant, parse_instant
+from service.reconcile.model import InstanceKey, Slot
+from service.reconcile.places import series_place
+from tests.unit.reconcile.build import event
+
+
+def series(start: str, end: str, zone: str, *, is_all_day: bool = False) -> EventHead:
+    fact = event(1, is_series=True, zone=zone)
+    span = Slot(
+        start=parse_instant(start).ns, end=parse_instant(end).ns, is_all_day=is_all_day, recurrence="daily"
+    )
+    return EventHead(
+        last_modified=fact.last_modified,
+        change_key="",
+        sequence=0,
+        slot=span,
+        is_cancelled=False,
+        details=replace(fact.details, zone=zone),
+    )
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "end", "day", "placed", "placed_end"),
+    [
+        (
+            "UTC",
+            "2026-03-02T09:00:00Z",
+            "2026-03-02T10:00:00Z",
+            "2026-03-09",
+            "2026-03-09T09:00:00Z",
+            "2026-03-09T10:00:00Z",
+        ),
+        (
+            "Europe/Berlin",
+            "2026-03-23T08:00:00Z",
+            "2026-03-23T09:00:00Z",
+            "2026-03-30",
+            "2026-03-30T07:00:00Z",
+            "2026-03-30T08:00:00Z",
+        ),
+        (
+            "America/Los_Angeles",
+            "2026-11-03T02:00:00Z",
+            "2026-11-03T03:00:00Z",
+            "2026-11-02",
+            "2026-11-03T02:00:00Z",
+            "2026-11-03T03:00:00Z",
+        ),
+        (
+            "America/Los_Angeles",
+            "2026-10-20T01:00:00Z",
+            "2026-10-20T02:00:00Z",
+            "2026-11-02",
+            "2026-11-03T02:00:00Z",
+            "2026-11-03T03:00:00Z",
+        ),
+        (
+            "Europe/Berlin",
+            "2026-03-21T22:00:00Z",
+            "2026-03-22T02:00:00Z",
+            "2026-03-28",
+            "2026-03-28T22:00:00Z",
+            "2026-03-29T01:00:00Z",
+        ),
+    ],
+    ids=[
+        "utc",
+        "after the clocks went forward",
+        "previous day in the zone",
+        "after they went back",
+        "over the change",
+    ],
+)
+def test_an_occurrence_keeps_its_wall_clock_time(  # noqa: PLR0917 - a row of the table
+    zone: str, start: str, end: str, day: str, placed: str, placed_end: str
+) -> None:
+    place = series_place(series(start, end, zone), InstanceKey(day))
+    assert place is not None
+    assert Instant(ns=place.start or 0, text="").to_utc_text() == placed
+    assert Instant(ns=place.end or 0, text="").to_utc_text() == placed_end
+
+
+def test_whole_days_are_reckoned_in_utc_as_graph_writes_them() -> None:
+    head = series("2026-03-02T00:00:00Z", "2026-03-03T00:00:00Z", "America/Los_Angeles", is_all_day=True)
+    place = series_place(head, InstanceKey("2026-03-09"))
+    assert place is not None
+    assert Instant(ns=place.start or 0, text="").to_utc_text() == "2026-03-09T00:00:00Z"
