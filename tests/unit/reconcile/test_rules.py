@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from service.reconcile.model import WHOLE, Address, Fact
 from service.reconcile.rules import TABLE, Situation
 from tests.unit.reconcile.build import at, due, event, response, row
 from tests.unit.reconcile.story import play
@@ -38,11 +39,12 @@ def test_two_witnesses_give_what_the_table_says(  # noqa: PLR0917 - a row of the
     overdue: bool,
 ) -> None:
     listed = row("ann") if calendar is None else row("ann", *calendar)
-    facts = [event(1, row("ann")), event(200, listed)] if calendar is None else [event(200, listed)]
-    steps = [*facts, *([response("ann", *message)] if message else [])]
+    steps: list[Fact] = [event(200, listed)]
+    if message:
+        steps.append(response("ann", *message))
     if is_due and message:
         steps.append(due("ann", message, calendar))
-    attendee = play(steps)[-1].derived.instances[""].attendees["ann"]  # type: ignore[index]
+    attendee = play(steps)[-1].derived.instances[WHOLE].attendees[Address("ann")]
     assert (attendee.value, attendee.at and attendee.at.ns, attendee.standing, attendee.is_overdue) == (
         value,
         None if second is None else at(second).ns,

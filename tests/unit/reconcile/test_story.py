@@ -345,12 +345,12 @@ def test_a_series(name: str) -> None:
 
 
 def test_the_first_read_of_a_new_owner_tells_everyone_as_a_snapshot() -> None:
-    facts = [[event(20, row("ann", "accepted", 10), row("bob")), response("ann", "accepted", 10)]]
-    assert told(play(facts, is_baseline=True)) == ["snapshot ann accepted", "snapshot bob none"]
+    facts: list[Fact] = [event(20, row("ann", "accepted", 10), row("bob")), response("ann", "accepted", 10)]
+    assert told(play([facts], is_baseline=True)) == ["snapshot ann accepted", "snapshot bob none"]
 
 
 def test_a_snapshot_says_the_standing_too_so_that_it_is_not_said_again() -> None:
-    facts = [event(20, row("ann", "accepted", 10)), response("ann", "accepted", 10)]
+    facts: list[Fact] = [event(20, row("ann", "accepted", 10)), response("ann", "accepted", 10)]
     first = play([facts], is_baseline=True)
     again = play([event(30, row("ann", "accepted", 10))], state=first[-1].state)
     assert told(again) == []

@@ -1,0 +1,223 @@
+"""Hand-made stand-ins for what the pipeline needs from outside, with the promises of the ports."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from service.entries import IntakeEntry
+from service.errors import ConflictingVersionError, GoneError
+from service.ports import Commit, Committed, Delivered, Look, StoredMeeting
+from service.reconcile.instant import Instant
+from service.reconcile.model import (
+    CalendarEvent,
+    EventId,
+    InstanceKey,
+    MailboxKey,
+    MeetingKey,
+    MeetingResponse,
+    MessageId,
+    OwnerKey,
+)
+from service.roster import WatchList
+
+
+class StillClock:
+    """Time that moves only when it is told to."""
+
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 3, 2, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def monotonic(self) -> float:
+        return self.moment.timestamp()
+
+    async def sleep(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+        await asyncio.sleep(0)
+
+
+@dataclass
+class MemoryStates:
+    """State of meetings in a dictionary; `races` commits are lost before one is taken."""
+
+    races: int = 0
+    meetings: dict[tuple[str, str], StoredMeeting] = field(default_factory=dict)
+    published: list[Mapping[str, str]] = field(default_factory=list)
+    commits: list[Commit] = field(default_factory=list)
+    event_ids: dict[tuple[str, str], tuple[MeetingKey, InstanceKey]] = field(default_factory=dict)
+
+    async def read(self, owner: OwnerKey, meeting: MeetingKey) -> StoredMeeting:
+        return self.meetings.get((owner, meeting), StoredMeeting(fields={}, version=0, epoch=None))
+
+    async def commit(self, commit: Commit) -> Committed:
+        stored = await self.read(commit.owner, commit.meeting)
+        if self.races > 0:
+            self.races -= 1
+            raise ConflictingVersionError("lost a race")
+        if stored.version != commit.expected_version:
+            raise ConflictingVersionError("version moved")
+        fields = {**stored.fields, **commit.set_fields}
+        for name in commit.drop_fields:
+            fields.pop(name, None)
+        after = StoredMeeting(fields=fields, version=stored.version + 1, epoch=stored.epoch or 1)
+        self.meetings[commit.owner, commit.meeting] = after
+        self.commits.append(commit)
+        self.published += [update.fields for update in commit.updates]
+        for event, instance in commit.event_ids.items():
+            self.event_ids[commit.owner, event] = (commit.meeting, instance)
+        return Committed(
+            version=after.version, epoch=1, stream_ids=tuple(f"{n}-0" for n in range(len(commit.updates)))
+        )
+
+    async def find_event(self, owner: OwnerKey, event: EventId) -> tuple[MeetingKey, InstanceKey] | None:
+        return self.event_ids.get((owner, event))
+
+    async def list_meetings(self, owner: OwnerKey) -> tuple[MeetingKey, ...]:
+        return tuple(MeetingKey(meeting) for key, meeting in sorted(self.meetings) if key == owner)
+
+    async def forget_owner(self, owner: OwnerKey) -> int:
+        mine = [key for key in self.meetings if key[0] == owner]
+        for key in mine:
+            del self.meetings[key]
+        return len(mine)
+
+    def said(self) -> list[str]:
+        """Give the published updates as `type subject`."""
+        return [
+            f"{fields['type'].removeprefix('responsesync.')} {fields.get('subject', '')}".strip()
+            for fields in self.published
+        ]
+
+
+@dataclass
+class MemoryReader:
+    """Mailboxes and calendars in dictionaries; what is not there is gone. Counts what was asked for."""
+
+    at: Instant
+    messages: dict[tuple[str, str], MeetingResponse | None] = field(default_factory=dict)
+    events: dict[tuple[str, str], CalendarEvent] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+
+    async def fetch_message(self, mailbox: MailboxKey, message: MessageId) -> MeetingResponse | None:
+        self._note(f"message {message}")
+        try:
+            return self.messages[mailbox, message]
+        except KeyError as error:
+            raise GoneError("no such message", status=404) from error
+
+    async def fetch_event(self, owner: OwnerKey, event: EventId) -> CalendarEvent:
+        self._note(f"event {event}")
+        try:
+            return self.events[owner, event]
+        except KeyError as error:
+            raise GoneError("no such event", status=404) from error
+
+    async def find_meeting(self, owner: OwnerKey, meeting: MeetingKey) -> Look:
+        self._note(f"meeting {meeting}")
+        return self._look(owner, meeting, InstanceKey(""))
+
+    async def find_instance(self, owner: OwnerKey, series: EventId, instance: InstanceKey, zone: str) -> Look:
+        self._note(f"instance {instance}")
+        master = await self.fetch_event(owner, series)
+        return self._look(owner, master.meeting, instance)
+
+    def _look(self, owner: OwnerKey, meeting: MeetingKey, instance: InstanceKey) -> Look:
+        found = [
+            event
+            for (key, _), event in self.events.items()
+            if key == owner and event.meeting == meeting and event.instance == instance
+        ]
+        return Look(events=tuple(found), at=self.at)
+
+    def _note(self, call: str) -> None:
+        self.calls.append(call)
+        if self.errors:
+            raise self.errors.pop(0)
+
+
+@dataclass
+class MemoryIntake:
+    """An intake stream in lists; a read waits for nothing."""
+
+    waiting: list[Delivered] = field(default_factory=list)
+    claimable: list[Delivered] = field(default_factory=list)
+    acknowledged: list[str] = field(default_factory=list)
+    dead: list[tuple[str, str]] = field(default_factory=list)
+    deferred: list[tuple[IntakeEntry, datetime]] = field(default_factory=list)
+    appended: list[IntakeEntry] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+
+    async def append(self, entries: Sequence[IntakeEntry]) -> None:
+        self.appended += entries
+
+    async def read(self, consumer: str, *, count: int, block_s: float) -> tuple[Delivered, ...]:
+        await asyncio.sleep(0)
+        if self.errors:
+            raise self.errors.pop(0)
+        taken, self.waiting = self.waiting[:count], self.waiting[count:]
+        return tuple(taken)
+
+    async def claim(self, consumer: str, *, idle_s: float, count: int) -> tuple[Delivered, ...]:
+        taken, self.claimable = self.claimable[:count], self.claimable[count:]
+        return tuple(taken)
+
+    async def acknowledge(self, ids: Sequence[str]) -> None:
+        self.acknowledged += ids
+
+    async def dead_letter(self, entry: Delivered, *, reason: str, detail: str, at: datetime) -> None:
+        self.dead.append((entry.id, reason))
+        self.acknowledged.append(entry.id)
+
+    async def defer(self, entry: Delivered, retry: IntakeEntry, *, due_at: datetime) -> None:
+        self.deferred.append((retry, due_at))
+        self.acknowledged.append(entry.id)
+
+    async def release_due(self, now: datetime, *, count: int) -> int:
+        return 0
+
+
+@dataclass
+class StillWatching:
+    """A watch list that never changes."""
+
+    watch: WatchList
+
+    def current(self) -> WatchList:
+        return self.watch
+
+    async def refresh(self) -> None:
+        await asyncio.sleep(0)
+
+
+@dataclass
+class NotedDesk:
+    """Keeps the lifecycle entries it was given."""
+
+    entries: list[IntakeEntry] = field(default_factory=list)
+
+    async def handle_lifecycle(self, entry: IntakeEntry) -> None:
+        self.entries.append(entry)
+
+
+@dataclass
+class NotedMetrics:
+    """Keeps what was counted."""
+
+    endings: list[str] = field(default_factory=list)
+    failures: list[tuple[str, bool]] = field(default_factory=list)
+
+    def entry_processed(self, *, kind: str, ending: str, duration_s: float) -> None:
+        self.endings.append(str(ending))
+
+    def entry_failed(self, *, kind: str, reason: str, is_final: bool) -> None:
+        self.failures.append((str(reason), is_final))
+
+    def updates_published(self, *, types: tuple[str, ...]) -> None: ...
+
+    def in_flight(self, *, count: int) -> None: ...

@@ -1,0 +1,335 @@
+"""One entry from start to end, with mailboxes and state in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from service.entries import IntakeEntry, Kind, Origin
+from service.errors import LookedTooSoonError
+from service.pipeline.committer import Committer
+from service.pipeline.outcomes import Ending
+from service.pipeline.process import Processor
+from service.reconcile.decide import DecisionLimits
+from service.reconcile.model import (
+    Address,
+    CalendarEvent,
+    EventFact,
+    EventId,
+    MailboxKey,
+    MeetingResponse,
+    OwnerKey,
+    ResponseFact,
+)
+from service.roster import WatchedOwner, WatchList, build_watch_list
+from tests.unit.pipeline.fakes import MemoryIntake, MemoryReader, MemoryStates, NotedDesk, StillClock
+from tests.unit.reconcile.build import at, event, response, row
+
+ADELE = "adele"
+ALEX = WatchedOwner(
+    key=OwnerKey("owner"),
+    roster_address=Address("alex@x"),
+    address="Alex@x",
+    name="Alex",
+    aliases=(Address("alex@x"),),
+    inboxes=(MailboxKey(ADELE),),
+    is_baselined=True,
+)
+
+
+def calendar(fact: EventFact, *, is_organizer: bool = True) -> CalendarEvent:
+    return CalendarEvent(
+        is_organizer=is_organizer,
+        meeting=fact.meeting,
+        instance=fact.instance,
+        last_modified=fact.last_modified,
+        change_key=fact.change_key,
+        seen=fact.seen,
+        sequence=fact.sequence,
+        slot=fact.slot,
+        is_cancelled=fact.is_cancelled,
+        rows=fact.rows,
+        details=fact.details,
+    )
+
+
+def message(fact: ResponseFact, *, represented: str | None = None) -> MeetingResponse:
+    return MeetingResponse(
+        meeting=fact.meeting,
+        instance=fact.instance,
+        represented=None if represented is None else Address(represented),
+        attendee=fact.attendee,
+        attendee_smtp=None,
+        slot=fact.slot,
+        sequence=fact.sequence,
+        value=fact.value,
+        at=fact.at,
+        comment=fact.comment,
+        proposal=fact.proposal,
+        is_private=False,
+        witness=fact.witness,
+    )
+
+
+class World:
+    """A processor and everything around it."""
+
+    def __init__(self, *owners: WatchedOwner) -> None:
+        self.watch: WatchList = build_watch_list(owners or [ALEX])
+        self.reader = MemoryReader(at=at(1000))
+        self.states = MemoryStates()
+        self.desk = NotedDesk()
+        self.intake = MemoryIntake()
+        committer = Committer(self.states, StillClock(), decision_limits=DecisionLimits())
+        self.processor = Processor(
+            reader=self.reader,
+            states=self.states,
+            committer=committer,
+            watch=lambda: self.watch,
+            desk=self.desk,
+            follow_up=self.intake.append,
+        )
+
+    async def take(self, entry: IntakeEntry) -> Ending:
+        fetched = asyncio.ensure_future(self.processor.fetch(entry))
+        try:
+            return (await self.processor.process(entry, fetched)).ending
+        finally:
+            await asyncio.gather(fetched, return_exceptions=True)
+
+    async def message(
+        self, item: str, *, mailbox: str = ADELE, origin: Origin = Origin.NOTIFICATION
+    ) -> Ending:
+        return await self.take(IntakeEntry(kind=Kind.MESSAGE, origin=origin, mailbox=mailbox, item=item))
+
+    async def event(
+        self, item: str, *, mailbox: str = "owner", origin: Origin = Origin.NOTIFICATION
+    ) -> Ending:
+        return await self.take(IntakeEntry(kind=Kind.EVENT, origin=origin, mailbox=mailbox, item=item))
+
+    def put_event(self, item: str, fact: EventFact, *, is_organizer: bool = True) -> None:
+        named = replace(fact, details=replace(fact.details, id=EventId(item)))
+        self.reader.events["owner", item] = calendar(named, is_organizer=is_organizer)
+
+    def put_message(self, item: str, fact: ResponseFact, *, represented: str | None = None) -> None:
+        self.reader.messages[ADELE, item] = message(fact, represented=represented)
+
+
+async def test_an_answer_whose_meeting_is_not_held_brings_the_meeting_along() -> None:
+    world = World()
+    world.put_event("e1", event(1, row("ann")))
+    world.put_message("m1", response("ann", "accepted", 10))
+    assert await world.message("m1") is Ending.PUBLISHED
+    assert world.states.said() == ["attendee.added ann", "response.changed ann"]
+
+
+async def test_an_answer_to_a_held_meeting_reads_the_message_alone() -> None:
+    world = World()
+    world.put_event("e1", event(1, row("ann")))
+    world.put_message("m1", response("ann", "accepted", 10))
+    await world.event("e1")
+    world.reader.calls.clear()
+    assert await world.message("m1") is Ending.PUBLISHED
+    assert world.reader.calls == ["message m1"]
+
+
+async def test_an_answer_to_a_meeting_of_nobody_in_the_roster_leaves_nothing_behind() -> None:
+    world = World()
+    world.put_message("m1", response("ann", "accepted", 10))
+    assert await world.message("m1") is Ending.NOT_OURS
+    assert world.states.meetings == {}
+
+
+async def test_an_answer_received_for_an_owner_waits_for_the_meeting() -> None:
+    world = World()
+    world.put_message("m1", response("ann", "accepted", 10), represented="alex@x")
+    assert await world.message("m1") is Ending.JOINED
+    world.put_event("e1", event(1, row("ann")))
+    assert await world.event("e1") is Ending.PUBLISHED
+    assert world.states.said() == ["attendee.added ann", "response.changed ann"]
+
+
+async def test_a_meeting_that_the_owner_only_attends_is_not_the_owners() -> None:
+    world = World()
+    world.put_event("e1", event(1, row("ann")), is_organizer=False)
+    world.put_message("m1", response("ann", "accepted", 10))
+    assert await world.event("e1") is Ending.NOT_ORGANIZER
+    assert await world.message("m1") is Ending.NOT_OURS
+    assert world.states.meetings == {}
+
+
+async def test_of_two_owners_whom_one_inbox_serves_the_organizer_gets_the_answer() -> None:
+    other = replace(ALEX, key=OwnerKey("aaron"), aliases=(Address("aaron@x"),))
+    world = World(other, ALEX)
+    world.put_event("e1", event(1, row("ann")))
+    world.put_message("m1", response("ann", "accepted", 10))
+    assert await world.message("m1") is Ending.PUBLISHED
+    assert {owner for owner, _ in world.states.meetings} == {"owner"}
+
+
+async def test_ordinary_mail_and_mail_of_strangers_leave_nothing_behind() -> None:
+    world = World()
+    world.reader.messages[ADELE, "m1"] = None
+    assert await world.message("m1") is Ending.NOT_A_RESPONSE
+    assert await world.message("m1", mailbox="stranger") is Ending.NOT_WATCHED
+    assert await world.event("e1", mailbox="stranger") is Ending.NOT_WATCHED
+    assert world.states.meetings == {}
+
+
+async def test_a_message_that_was_deleted_before_it_was_read_is_no_fault() -> None:
+    assert await World().message("m1") is Ending.MESSAGE_GONE
+
+
+async def test_an_answer_of_nobody_or_to_nothing_is_unmatched() -> None:
+    world = World()
+    answer = message(response("ann", "accepted", 10))
+    world.reader.messages[ADELE, "m1"] = replace(answer, attendee=None)
+    world.reader.messages[ADELE, "m2"] = replace(answer, meeting=None)
+    assert [await world.message("m1"), await world.message("m2")] == [Ending.UNMATCHED] * 2
+
+
+async def test_the_smtp_address_behind_a_legacy_one_is_the_attendee() -> None:
+    world = World()
+    world.put_event("e1", event(1, row("ann")))
+    legacy = replace(message(response("/o=ex/cn=ann", "accepted", 10)), attendee_smtp=Address("ann"))
+    world.reader.messages[ADELE, "m1"] = legacy
+    await world.message("m1")
+    assert world.states.said()[-1] == "response.changed ann"
+
+
+async def test_the_organizers_own_account_is_no_attendee() -> None:
+    world = World()
+    world.put_event("e1", event(1, row("ann")))
+    world.put_message("m1", response("alex@x", "accepted", 10))
+    assert await world.message("m1") is Ending.BY_ORGANIZER
+
+
+async def test_what_the_baseline_sees_first_is_told_as_snapshot() -> None:
+    world = World()
+    world.put_event("e1", event(20, row("ann", "accepted", 10)))
+    await world.event("e1", origin=Origin.BASELINE)
+    assert world.states.said() == ["response.snapshot ann"]
+
+
+async def test_an_event_that_no_look_finds_is_deleted() -> None:
+    world = World()
+    world.put_event("e1", event(1, row("ann")))
+    await world.event("e1")
+    world.reader.events.clear()
+    assert await world.event("e1") is Ending.PUBLISHED
+    assert world.states.said()[-1] == "event.deleted"
+
+
+async def test_a_missing_id_proves_nothing_while_the_meeting_is_found() -> None:
+    world = World()
+    world.put_event("e1", event(1, row("ann")))
+    await world.event("e1")
+    world.reader.events.clear()
+    world.put_event("e2", event(1, row("ann")))
+    assert await world.event("e1") is Ending.JOINED
+    assert "event.deleted" not in world.states.said()
+
+
+async def test_not_found_in_the_second_of_the_last_sight_is_looked_at_again() -> None:
+    world = World()
+    world.put_event("e1", event(1, row("ann"), seen=1000))
+    await world.event("e1")
+    world.reader.events.clear()
+    with pytest.raises(LookedTooSoonError):
+        await world.event("e1")
+    world.reader.at = at(1001)
+    assert await world.event("e1") is Ending.PUBLISHED
+
+
+async def test_an_event_never_seen_before_leaves_without_a_trace() -> None:
+    assert await World().event("e1") is Ending.NEVER_KNOWN
+
+
+DAY2 = "2026-03-03"
+
+
+async def test_an_answer_to_one_occurrence_reads_that_occurrence() -> None:
+    world = World()
+    world.put_event("series", event(1, row("ann"), is_series=True))
+    world.put_event("day2", event(1, row("ann"), instance=DAY2, place=24))
+    world.put_message("m1", response("ann", "declined", 10, instance=DAY2, place=24))
+    assert await world.message("m1") is Ending.PUBLISHED
+    assert world.states.said() == ["attendee.added ann", "response.changed ann"]
+    assert world.states.published[-1]["source"].endswith(f"/instances/{DAY2}")
+
+
+async def test_an_occurrence_brings_its_series_along() -> None:
+    world = World()
+    world.put_event("series", event(1, row("ann"), is_series=True))
+    world.put_event("day2", event(5, row("ann", "declined", 4), instance=DAY2, place=24))
+    await world.event("day2")
+    assert world.states.said() == ["attendee.added ann", "response.changed ann"]
+
+
+async def test_a_cancelled_occurrence_is_looked_for_in_its_series() -> None:
+    world = World()
+    world.put_event("series", event(1, row("ann"), is_series=True))
+    world.put_event("day2", event(5, row("ann", "declined", 4), instance=DAY2, place=24))
+    await world.event("day2")
+    del world.reader.events["owner", "day2"]
+    await world.event("day2")
+    assert world.states.said()[-1] == "event.deleted"
+    assert world.states.published[-1]["source"].endswith(f"/instances/{DAY2}")
+
+
+async def test_with_the_whole_series_gone_the_series_is_deleted() -> None:
+    world = World()
+    world.put_event("series", event(1, row("ann"), is_series=True))
+    world.put_event("day2", event(5, row("ann", "declined", 4), instance=DAY2, place=24))
+    await world.event("day2")
+    world.reader.events.clear()
+    await world.event("day2")
+    assert world.states.said()[-1] == "event.deleted"
+    assert "/instances/" not in world.states.published[-1]["source"]
+
+
+async def test_a_moved_series_has_its_held_occurrences_read_again() -> None:
+    world = World()
+    world.put_event("series", event(1, row("ann"), is_series=True))
+    world.put_event("day2", event(5, row("ann", "declined", 4), instance=DAY2, place=24))
+    await world.event("day2")
+    world.put_event("series", event(50, row("ann"), is_series=True, place=1))
+    await world.event("series")
+    assert [(entry.item, entry.origin) for entry in world.intake.appended] == [("day2", Origin.FOLLOW_UP)]
+
+
+async def test_a_timer_acts_only_while_its_pair_stands() -> None:
+    world = World()
+    world.put_event("e1", event(20, row("ann", "accepted", 5)))
+    world.put_message("m1", response("ann", "declined", 30))
+    await world.message("m1")
+    timer = world.states.commits[-1].timers[0]
+    due = IntakeEntry(
+        kind=Kind.DUE,
+        origin=Origin.TIMER,
+        owner="owner",
+        meeting="meeting",
+        attendee=timer.attendee,
+        pair=timer.pair,
+    )
+    assert await world.take(due) is Ending.PUBLISHED
+    assert world.states.said()[-1] == "response.conflicting ann"
+    assert await world.take(due) is Ending.TIMER_STALE
+    assert await world.take(replace(due, pair="{")) is Ending.TIMER_STALE
+
+
+async def test_a_lost_race_is_joined_again() -> None:
+    world = World()
+    world.states.races = 3
+    world.put_event("e1", event(1, row("ann")))
+    assert await world.event("e1") is Ending.PUBLISHED
+    assert world.states.said() == ["attendee.added ann"]
+
+
+async def test_lifecycle_notifications_go_to_the_desk() -> None:
+    world = World()
+    entry = IntakeEntry(kind=Kind.LIFECYCLE, origin=Origin.NOTIFICATION, lifecycle="missed")
+    assert await world.take(entry) is Ending.LIFECYCLE
+    assert world.desk.entries == [entry]

@@ -1,0 +1,127 @@
+"""The loop: everything taken ends acknowledged, deferred, dead-lettered, or still pending."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from service.errors import PayloadError, StreamError, UnavailableError
+from service.pipeline.retry import RetryLimits
+from service.pipeline.worker import Worker, WorkerLimits
+from service.ports import Delivered
+from tests.unit.pipeline.fakes import MemoryIntake, NotedMetrics, StillClock, StillWatching
+from tests.unit.pipeline.test_process import World
+from tests.unit.reconcile.build import event, response, row
+
+
+class Loop:
+    """A worker around a world; `run_until` runs it to a condition."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.intake: MemoryIntake = self.world.intake
+        self.metrics = NotedMetrics()
+        self.stop = asyncio.Event()
+        self.worker = Worker(
+            consumer="one",
+            intake=self.intake,
+            processor=self.world.processor,
+            watching=StillWatching(self.world.watch),
+            clock=StillClock(),
+            metrics=self.metrics,
+            limits=WorkerLimits(in_flight_max=4, read_count=2, deliveries_max=3),
+            retry_limits=RetryLimits(attempts_max=3),
+            jitter=lambda: 0.5,
+        )
+
+    def give(self, number: int, **fields: str) -> None:
+        self.intake.waiting.append(Delivered(id=f"{number}-0", fields={"origin": "notification", **fields}))
+
+    async def run_until(self, done: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            running = asyncio.create_task(self.worker.run(self.stop))
+            while not done():  # noqa: ASYNC110 - the condition is the loop's own state
+                await asyncio.sleep(0)
+            self.stop.set()
+            await running
+
+
+async def test_entries_of_a_lane_are_committed_in_order_and_acknowledged() -> None:
+    loop = Loop()
+    loop.world.put_event("e1", event(1, row("ann")))
+    for number, value in enumerate(["accepted", "declined", "tentativelyAccepted", "accepted"]):
+        loop.world.put_message(f"m{number}", response("ann", value, 10 * (number + 1)))
+        loop.give(number, kind="message", mailbox="adele", item=f"m{number}")
+    await loop.run_until(lambda: len(loop.intake.acknowledged) == 4)
+    assert loop.intake.acknowledged == ["0-0", "1-0", "2-0", "3-0"]
+    assert loop.world.states.said() == ["attendee.added ann"] + ["response.changed ann"] * 4
+
+
+async def test_more_entries_than_may_be_in_flight_are_all_processed() -> None:
+    loop = Loop()
+    for number in range(50):
+        loop.give(number, kind="message", mailbox=f"stranger{number % 7}", item="m")
+    await loop.run_until(lambda: len(loop.intake.acknowledged) == 50)
+    assert loop.metrics.endings == ["not_watched"] * 50
+
+
+async def test_an_error_that_waiting_helps_is_deferred_with_its_attempt_counted() -> None:
+    loop = Loop()
+    loop.world.reader.errors = [UnavailableError("away", status=503)]
+    loop.give(1, kind="event", mailbox="owner", item="e1", attempt="1")
+    await loop.run_until(lambda: bool(loop.intake.deferred))
+    retry, _ = loop.intake.deferred[0]
+    assert (retry.item, retry.attempt) == ("e1", "2")
+    assert loop.intake.acknowledged == ["1-0"]
+
+
+async def test_an_answer_that_cannot_be_read_is_dead_lettered_in_the_end() -> None:
+    loop = Loop()
+    loop.world.reader.errors = [PayloadError("start.dateTime", "an instant")]
+    loop.give(1, kind="event", mailbox="owner", item="e1", attempt="9")
+    await loop.run_until(lambda: bool(loop.intake.dead))
+    assert loop.intake.dead == [("1-0", "unreadable")]
+
+
+async def test_a_poison_entry_never_blocks_its_neighbours() -> None:
+    loop = Loop()
+    loop.world.put_event("e1", event(1, row("ann")))
+    loop.give(1, nonsense="yes")
+    loop.intake.waiting[0] = replace(loop.intake.waiting[0], fields={"nonsense": "yes"})
+    loop.give(2, kind="event", mailbox="owner", item="e1")
+    await loop.run_until(lambda: len(loop.intake.acknowledged) == 2)
+    assert loop.intake.dead == [("1-0", "malformed")]
+    assert loop.world.states.said() == ["attendee.added ann"]
+
+
+async def test_an_entry_that_was_handed_out_too_often_is_dead_lettered_unread() -> None:
+    loop = Loop()
+    loop.intake.claimable.append(
+        Delivered(
+            id="1-0",
+            fields={"kind": "event", "origin": "notification", "mailbox": "owner", "item": "e1"},
+            deliveries=4,
+        )
+    )
+    await loop.run_until(lambda: bool(loop.intake.dead))
+    assert loop.intake.dead == [("1-0", "unexpected")]
+
+
+async def test_an_outage_of_redis_leaves_the_entry_pending_and_the_loop_goes_on() -> None:
+    loop = Loop()
+    loop.world.put_event("e1", event(1, row("ann")))
+    loop.intake.errors = [StreamError("away"), StreamError("away")]
+    loop.give(1, kind="event", mailbox="owner", item="e1")
+    await loop.run_until(lambda: bool(loop.intake.acknowledged))
+    assert loop.world.states.said() == ["attendee.added ann"]
+
+
+async def test_a_bug_ends_in_the_dead_letters_not_in_the_loop() -> None:
+    loop = Loop()
+    loop.world.put_event("e1", event(1, row("ann")))
+    loop.world.reader.errors = [ZeroDivisionError("a bug")]
+    loop.give(1, kind="event", mailbox="owner", item="e1", attempt="7")
+    loop.give(2, kind="event", mailbox="owner", item="e1")
+    await loop.run_until(lambda: len(loop.intake.acknowledged) == 2)
+    assert loop.intake.dead == [("1-0", "unexpected")]
