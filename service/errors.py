@@ -18,6 +18,7 @@ ServiceError
     ConflictingVersionError    somebody committed first: join again
     GenerationMissingError     the state was lost; the keeper must start a new generation
     FencedError                another holds the lease by now: stop writing
+    LayoutError                the keys were written with another layout or number of partitions: do not start
 """
 
 from __future__ import annotations
@@ -167,3 +168,7 @@ class GenerationMissingError(StreamError):
 
 class FencedError(StreamError):
     """Another holds the lease by now: stop, and write nothing more under the old number."""
+
+
+class LayoutError(StreamError):
+    """The keys were written with another layout or another `PARTITIONS`: do not start; carries the remedy."""

@@ -1,0 +1,42 @@
+"""What integration tests share: one real Redis-compatible server for the session, one key prefix per test.
+
+`RESPONSE_SYNC_TEST_REDIS_SERVER=/path/to/redis-server` runs the tests against that server instead of the
+embedded default.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from service.embedded import EmbeddedRedis, Listener, embedded_redis
+
+
+def chosen_server() -> Path | None:
+    """Give the server program that the tests were asked to run against; None for the default."""
+    path = os.environ.get("RESPONSE_SYNC_TEST_REDIS_SERVER")
+    return Path(path) if path else None
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def redis_server() -> AsyncIterator[EmbeddedRedis]:
+    """One server for all tests; a test that stops, fills or flushes a server starts its own."""
+    async with embedded_redis(listener=Listener.LOOPBACK, program=chosen_server()) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: EmbeddedRedis) -> str:
+    """The URL of the shared server."""
+    return redis_server.url
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A name for `STREAM` that no other test uses: every key of the test begins with it."""
+    return f"t{uuid.uuid4().hex[:12]}"
