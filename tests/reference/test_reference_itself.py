@@ -321,7 +321,7 @@ def test_aliases_join_answers_rows_and_timers_of_one_person() -> None:
     assert megan(*facts).value == ACCEPTED
     assert megan(*facts, due("meg", (ACCEPTED, 50))).overdue
     assert list(derived(event(0, row("meg")), alias("meg", "megan")).at[WHOLE].people) == [MEGAN]
-    chained = [answer("m", DECLINED, 60), alias("m", "meg")]
+    chained: list[Fact] = [answer("m", DECLINED, 60), alias("m", "meg")]
     assert megan(*facts, *chained).value == DECLINED
 
 
