@@ -2,6 +2,7 @@
 
 ServiceError
   ConfigError                  start-up only; lists every fault at once; exit code 2
+  CommandError                 a command cannot do what was asked; the message says why
   NotificationError            a notification we refuse: malformed, or its client state is not ours
   GraphError                   Graph refused; carries status, code, request id
     ThrottledError             429, or 503 with Retry-After: carries retry_after_s
@@ -40,6 +41,10 @@ class ConfigError(ServiceError):
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
         super().__init__("; ".join(self.faults))
+
+
+class CommandError(ServiceError):
+    """A command cannot do what was asked: what it names is not there, or a step of it failed."""
 
 
 class NotificationError(ServiceError):

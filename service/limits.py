@@ -9,6 +9,7 @@ from service.pipeline.retry import RetryLimits
 from service.pipeline.worker import WorkerLimits
 from service.reconcile.decide import DecisionLimits
 from service.settings import Settings
+from service.streams.connection import RedisLimits
 
 
 def take_webhook_limits(settings: Settings) -> WebhookLimits:
@@ -74,4 +75,15 @@ def take_decision_limits(settings: Settings) -> DecisionLimits:
         grace_s=settings.grace_s,
         retention_days=settings.retention_days,
         waiting_hours=settings.waiting_hours,
+    )
+
+
+def take_redis_limits(settings: Settings) -> RedisLimits:
+    """Give how long and how often Redis is tried."""
+    return RedisLimits(
+        connect_timeout_s=settings.redis_connect_timeout_s,
+        command_timeout_s=settings.redis_timeout_s,
+        retries_max=settings.redis_retries_max,
+        connections_max=settings.redis_connections_max,
+        health_check_s=settings.redis_health_check_s,
     )

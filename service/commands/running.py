@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from service.commands.screen import open_screen, show_text
-from service.errors import ConfigError, ServiceError, TokenError
+from service.errors import ConfigError, LayoutError, ServiceError, TokenError
 
 EXIT_FAULT: Final = 1
 EXIT_SETTINGS: Final = 2
@@ -50,6 +50,9 @@ class ServiceGroup(TyperGroup):
             return super().invoke(ctx)
         except ConfigError as error:
             _say("The settings cannot be used:", *(f"  {fault}" for fault in error.faults))
+            raise typer.Exit(EXIT_SETTINGS) from error
+        except LayoutError as error:
+            _say(f"{error}")
             raise typer.Exit(EXIT_SETTINGS) from error
         except TokenError as error:
             _say(f"No access token: {error}", error.remedy)

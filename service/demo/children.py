@@ -17,15 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from service.errors import ServiceError
+from service.errors import CommandError
 
 STOP_TIMEOUT_S: Final = 8.0
 LOG_TAIL_LINES: Final = 12
 _PR_SET_PDEATHSIG: Final = 1
-
-
-class ChildError(ServiceError):
-    """A child process ended or stayed silent; carries the end of its log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,28 +48,28 @@ class Child:
         """Give the first line of its standard output.
 
         Raises:
-            ChildError: it ended, or said nothing in time.
+            CommandError: it ended, or said nothing in time.
         """
         assert self.process.stdout is not None
         try:
             async with asyncio.timeout(timeout_s):
                 line = await self.process.stdout.readline()
         except TimeoutError as error:
-            raise ChildError(
+            raise CommandError(
                 f"{self.name} was not ready in {timeout_s:g} s\n{self.read_log_tail()}"
             ) from error
         if not line:
-            raise ChildError(f"{self.name} ended before it was ready\n{self.read_log_tail()}")
+            raise CommandError(f"{self.name} ended before it was ready\n{self.read_log_tail()}")
         return line.decode()
 
     def check_alive(self) -> None:
         """Say so if it has ended.
 
         Raises:
-            ChildError: it has.
+            CommandError: it has.
         """
         if self.process.returncode is not None:
-            raise ChildError(f"{self.name} ended ({self.process.returncode})\n{self.read_log_tail()}")
+            raise CommandError(f"{self.name} ended ({self.process.returncode})\n{self.read_log_tail()}")
 
 
 @asynccontextmanager

@@ -16,15 +16,11 @@ from urllib.parse import quote
 
 import aiohttp
 
-from service.errors import ServiceError
+from service.errors import CommandError
 
 POLL_S: Final = 0.15
 SUBJECT: Final = "Let's go for lunch"
 COMMENT: Final = "I will probably be able to make it."
-
-
-class StoryError(ServiceError):
-    """A step did not come out as the walkthrough says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +71,7 @@ class Walkthrough:
         """Play all six steps; gives the meeting's iCalUId.
 
         Raises:
-            StoryError: a step did not come out.
+            CommandError: a step did not come out.
         """
         calendar = await self._find_delegated_calendar()
         made = await self._create_meeting(calendar)
@@ -95,7 +91,7 @@ class Walkthrough:
                     f"canEdit={calendar['canEdit']}, canShare={calendar['canShare']}"
                 )
                 return dict(calendar)
-        raise StoryError("Adele does not see a calendar of Alex")
+        raise CommandError("Adele does not see a calendar of Alex")
 
     async def _create_meeting(self, calendar: Mapping[str, Any]) -> dict[str, Any]:
         self._told.step(2, "Adele creates a meeting in it on Alex' behalf, and invites Megan and Christie")
@@ -126,7 +122,7 @@ class Walkthrough:
         path = f"/me/messages/{quote(str(message['id']), safe='')}?$expand=microsoft.graph.eventMessage/event"
         request = await self._get("christie", path)
         if (request.get("event") or {}).get("iCalUId") != ical_uid:
-            raise StoryError("the request does not lead to the meeting that Adele made")
+            raise CommandError("the request does not lead to the meeting that Adele made")
         sender, for_whom = request["sender"]["emailAddress"], request["from"]["emailAddress"]
         self._told.detail(f"sent by {sender['name']}, from {for_whom['name']}: {request['subject']!r}")
         return request
@@ -143,7 +139,7 @@ class Walkthrough:
         self._told.detail(f"Adele: {message['subject']!r}")
         page = await self._get("alex", "/me/messages")
         if page["value"]:
-            raise StoryError("Alex received a message, although his delegate alone should")
+            raise CommandError("Alex received a message, although his delegate alone should")
         self._told.detail("Alex: no message")
 
     async def _see_status(self, ical_uid: str) -> None:
@@ -191,7 +187,7 @@ class Walkthrough:
                         return found
                     await asyncio.sleep(POLL_S)
         except TimeoutError as error:
-            raise StoryError(f"{what} did not come in {self._patience_s:g} s") from error
+            raise CommandError(f"{what} did not come in {self._patience_s:g} s") from error
 
     async def _get(self, who: str, path: str) -> dict[str, Any]:
         return await self._send("GET", who, path, None)
@@ -206,5 +202,5 @@ class Walkthrough:
         ) as answer:
             text = await answer.text()
             if answer.status >= 400:
-                raise StoryError(f"{method} {path.partition('?')[0]}: {answer.status} {text[:300]}")
+                raise CommandError(f"{method} {path.partition('?')[0]}: {answer.status} {text[:300]}")
             return dict(await answer.json()) if text else {}

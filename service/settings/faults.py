@@ -84,6 +84,12 @@ def list_secret_key_faults(settings: Settings) -> Iterator[Fault]:
         yield "secret_key", f"has {len(key.encode())} bytes: it needs at least {SECRET_KEY_BYTES_MIN}."
 
 
+def list_redaction_faults(settings: Settings) -> Iterator[Fault]:
+    """Say whether what is to be redacted could be: digests are keyed."""
+    if settings.redact and not settings.secret_key.is_set:
+        yield "secret_key", "is missing: RESPONSE_SYNC_REDACT puts digests made with it in place of texts."
+
+
 def list_file_faults(settings: Settings) -> Iterator[Fault]:
     """Say which named files are not there or may not be read."""
     names = (
@@ -137,7 +143,7 @@ SERVICE_RULES: tuple[Rule, ...] = (
     list_file_faults,
     list_listener_faults,
 )
-REDIS_RULES: tuple[Rule, ...] = (list_redis_faults,)
+REDIS_RULES: tuple[Rule, ...] = (list_redis_faults, list_redaction_faults)
 
 
 def _is_set(settings: Settings, name: str) -> bool:

@@ -38,6 +38,11 @@ class RedisLimitSettings(BaseSettings):
     redis_connect_timeout_s: Seconds = Field(2.0, description="to connect to Redis")
     redis_timeout_s: Seconds = Field(5.0, description="for one command")
     redis_reconnect_wait_max_s: Seconds = Field(1.0, description="between two tries to connect")
+    redis_retries_max: Annotated[int, Field(ge=0)] = Field(
+        2, description="more tries after a broken connection"
+    )
+    redis_connections_max: Count = Field(50, description="open at one time, per process")
+    redis_health_check_s: Seconds = Field(15.0, description="a connection idle for so long is tried first")
     redis_idle_check_s: Seconds = Field(1.0, description="how long a silent connection is believed in")
     dead_letters_max: Count = Field(10_000, description="dead letters kept; the oldest go first")
     dead_letter_days: Count = Field(14, description="days that a dead letter is kept")
@@ -76,6 +81,11 @@ class GraphLimitSettings(BaseSettings):
         4, description="in flight at one time for one mailbox; Graph allows 4"
     )
     batch_window_s: Wait = Field(0.0, description="how long a fetch waits for others to share a $batch")
+    token_timeout_s: Seconds = Field(15.0, description="for one request to the authority")
+    token_renew_margin_s: Seconds = Field(300.0, description="a token is renewed so long before its end")
+    token_error_memory_s: Seconds = Field(
+        5.0, description="a refusal of the authority is not asked for again"
+    )
     answer_bytes_max: Count = Field(16_777_216, description="of one answer of Graph")
 
 
@@ -83,7 +93,6 @@ class RoleLimitSettings(BaseSettings):
     """How a process starts and stops."""
 
     drain_s: Seconds = Field(20.0, description="how long a stopping process waits for what it has taken")
-    start_timeout_s: Seconds = Field(30.0, description="how long a starting role waits for Redis")
 
 
 class LimitSettings(

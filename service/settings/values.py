@@ -154,6 +154,7 @@ class Settings(LimitSettings):
     graph_url: str = Field("", description="Graph with its version, such as `https://host:port/v1.0`")
     authority_url: str = Field("", description="sign-in authority, ends in the tenant")
     ca_bundle: str = Field("", description="PEM file with CAs to trust beside the system's")
+    use_proxy: bool = Field(False, description="go through the proxy that HTTPS_PROXY names")
 
     public_url: str = Field("", description="https base under which Graph reaches the public listener")
     tls_cert_file: str = Field("", description="PEM file: TLS on the public listener itself")

@@ -1,0 +1,30 @@
+"""The command line: which commands there are. What each does stands in `service/commands/`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import typer
+
+from service.commands.owners import owners
+from service.commands.running import ServiceGroup
+from service.commands.show import show
+from service.commands.snapshot import snapshot
+from service.commands.tail import tail
+
+PROGRAM: Final = "response-sync"
+
+app = typer.Typer(
+    name=PROGRAM,
+    cls=ServiceGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    # A traceback with local variables would show secrets.
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Who is coming: reconciles meeting responses in delegate inboxes with owner calendars.",
+)
+app.command(epilog="Example: response-sync show alex@contoso.com")(show)
+app.command(epilog="Example: response-sync tail --json --from-beginning")(tail)
+app.command(epilog="Example: response-sync snapshot alex@contoso.com")(snapshot)
+app.add_typer(owners, name="owners")
