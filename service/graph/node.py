@@ -6,7 +6,6 @@ What cannot be read becomes None and a note that names the path. Must never put 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +14,7 @@ from service.reconcile.instant import Instant, parse_instant
 from service.reconcile.model import DateTimeTimeZone
 from service.reconcile.zones import find_zone
 
+_LAST: Final = parse_instant("9999-12-31T23:59:59.999999999Z")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -50,6 +50,11 @@ class Node:
     def is_absent(self) -> bool:
         """Tell whether it is null or missing."""
         return self._value is None
+
+    @property
+    def value(self) -> object:
+        """The decoded JSON itself."""
+        return self._value
 
     def __getitem__(self, name: str) -> Node:
         """Give a member; an absent one where this is no object or has none of that name."""
@@ -117,10 +122,11 @@ class Node:
         if text is None:
             return None
         try:
-            return parse_instant(text)
+            instant = parse_instant(text)
         except ValueError:
             self.note("expected an instant")
             return None
+        return instant if self._is_in_calendar(instant) else None
 
     def zoned_time(self) -> ZonedTime | None:
         """Give a `dateTimeTimeZone`; None where it has no time.
@@ -137,10 +143,17 @@ class Node:
             zone_name.note("expected a time zone that we know")
             return ZonedTime(given=given, instant=None)
         try:
-            return ZonedTime(given=given, instant=parse_instant(text, zone))
+            instant = parse_instant(text, zone)
         except ValueError:
             moment.note("expected a time")
             return ZonedTime(given=given, instant=None)
+        return ZonedTime(given=given, instant=instant if moment._is_in_calendar(instant) else None)
+
+    def _is_in_calendar(self, instant: Instant) -> bool:
+        """Tell whether an instant lies before the year 10000, which an offset can reach."""
+        if instant.ns > _LAST.ns:
+            self.note("expected an instant before the year 10000")
+        return instant.ns <= _LAST.ns
 
     def note(self, what: str) -> None:
         """Put down that this member was not what it should be."""
@@ -163,7 +176,7 @@ def require_object(payload: object, notes: list[str] | None = None) -> Node:
     return node
 
 
-def page_items(payload: object, notes: list[str] | None = None) -> Iterable[Node]:
+def page_items(payload: object, notes: list[str] | None = None) -> tuple[Node, ...]:
     """Give the elements of a collection's `value`.
 
     Raises:

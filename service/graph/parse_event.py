@@ -67,6 +67,20 @@ def parse_event(
     )
 
 
+def parse_instance_key(node: Node, *, zone: str) -> InstanceKey:
+    """Read which occurrence an item of a series is: enough are iCalUId, type, original start and start.
+
+    Args:
+        zone: IANA zone of the series.
+
+    Raises:
+        PayloadError: it is an exception, and nothing names its original date.
+    """
+    start = _require_time(node["start"])
+    identity = _identify(node, _require_text(node["id"]))
+    return _find_instance(node, _read_type(node), identity, zone=find_zone(zone) or UTC, start=start)
+
+
 def _read_type(node: Node) -> EventType:
     name = node["type"].word()
     if name in _TYPES:
@@ -78,7 +92,7 @@ def _read_type(node: Node) -> EventType:
     return EventType.SINGLE if node["seriesMasterId"].text() is None else EventType.OCCURRENCE
 
 
-def _identify(node: Node, event_id: EventId) -> MeetingIdentity:
+def _identify(node: Node, event_id: str) -> MeetingIdentity:
     ical_uid = node["iCalUId"].text()
     if ical_uid is not None:
         return parse_ical_uid(ical_uid.strip())

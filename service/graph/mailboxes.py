@@ -1,0 +1,203 @@
+"""Reads messages and events: the `MailboxReader` of the pipeline. Must never take a 404 for proof.
+
+Reads that are under way at one time travel together, see `dispatch.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+
+from service.errors import GoneError, RefusedError
+from service.graph.answer import Answer, build_refusal
+from service.graph.dispatch import Sender
+from service.graph.ical_uid import list_ical_uids
+from service.graph.node import Node, page_items
+from service.graph.observer import GraphObserver
+from service.graph.pages import read_pages
+from service.graph.parse_event import parse_event, parse_instance_key
+from service.graph.parse_message import parse_message
+from service.graph.requests import (
+    RequestKind,
+    build_event_request,
+    build_instances_request,
+    build_meeting_search,
+    build_message_request,
+)
+from service.ports import Look
+from service.reconcile.model import (
+    WHOLE,
+    CalendarEvent,
+    EventId,
+    InstanceKey,
+    MailboxKey,
+    MeetingKey,
+    MeetingResponse,
+    MessageId,
+    OwnerKey,
+)
+from service.reconcile.zones import find_zone
+
+_BY_ID: Final = "id:"
+_MARGIN: Final = timedelta(days=1)
+_SELECT_REFUSED: Final = re.compile(r"parseuri|select and expand|property named", re.IGNORECASE)
+
+
+class GraphMailboxes:
+    """Messages of inboxes and events of owners, read from Graph.
+
+    Args:
+        search_days: how far before and after its original date a moved occurrence is looked for.
+    """
+
+    def __init__(self, sender: Sender, *, observer: GraphObserver, search_days: int = 400) -> None:
+        self._sender = sender
+        self._observer = observer
+        self._search = timedelta(days=search_days)
+        self._without_subtype: set[MailboxKey] = set()
+
+    async def fetch_message(self, mailbox: MailboxKey, message: MessageId) -> MeetingResponse | None:
+        """Give the response; None where the message is no response to a meeting.
+
+        Raises:
+            GoneError: the message is not in the mailbox any more.
+            PayloadError: it is a response that cannot be read.
+            GraphError, TokenError: see `errors.py`.
+        """
+        answer = await self._ask_for_message(mailbox, message)
+        notes: list[str] = []
+        response = parse_message(answer.payload(), mailbox=mailbox, notes=notes)
+        if response is not None:
+            self._tell(RequestKind.MESSAGE, notes)
+        return response
+
+    async def fetch_event(self, owner: OwnerKey, event: EventId) -> CalendarEvent:
+        """Give the event.
+
+        Raises:
+            GoneError: Graph does not find it; that alone proves nothing.
+            PayloadError: it cannot be read.
+            GraphError, TokenError: see `errors.py`.
+        """
+        return self._parse(await self._sender.send(build_event_request(owner, event)))
+
+    async def find_meeting(self, owner: OwnerKey, meeting: MeetingKey) -> Look:
+        """Look for a single meeting or series master by its iCalUId, over all calendars of the owner.
+
+        Raises:
+            GraphError, TokenError: see `errors.py`; `GoneError` means that there is no such mailbox.
+        """
+        if meeting.startswith(_BY_ID):
+            return await self._look_by_id(owner, EventId(meeting.removeprefix(_BY_ID)))
+        first, *others = list_ical_uids(meeting)
+        look = await self._look_by_ical_uid(owner, meeting, first)
+        for ical_uid in others:
+            if not look.events:
+                look = await self._look_by_ical_uid(owner, meeting, ical_uid)
+        return look
+
+    async def find_instance(self, owner: OwnerKey, series: EventId, instance: InstanceKey, zone: str) -> Look:
+        """Look for the occurrence or exception of that original date.
+
+        First on that day, where nearly all are; then far around it, for it may have been moved.
+
+        Args:
+            zone: IANA zone of the series, in which `instance` is a date.
+
+        Raises:
+            GoneError: the series is not there.
+            GraphError, TokenError: see `errors.py`.
+        """
+        day = _find_day(instance, zone)
+        request = build_instances_request(
+            owner, series, start=_shift(day, -_MARGIN), end=_shift(day, 2 * _MARGIN)
+        )
+        pages = await read_pages(self._sender, request)
+        found = [
+            self._parse(answer, node.value, zone=zone)
+            for answer, node in _list_items(pages)
+            if parse_instance_key(node, zone=zone) == instance
+        ]
+        if found:
+            return Look(events=(found[-1],), at=found[-1].seen)
+        return await self._search_instance(owner, series, instance, zone)
+
+    async def _search_instance(
+        self, owner: OwnerKey, series: EventId, instance: InstanceKey, zone: str
+    ) -> Look:
+        day = _find_day(instance, zone)
+        start, end = _shift(day, -self._search), _shift(day, self._search)
+        request = build_instances_request(owner, series, start=start, end=end, is_brief=True)
+        pages = await read_pages(self._sender, request)
+        for _, node in _list_items(pages):
+            if parse_instance_key(node, zone=zone) == instance:
+                return await self._look_by_id(owner, EventId(node["id"].text() or ""), zone=zone)
+        return Look(events=(), at=pages[-1].at)
+
+    async def _ask_for_message(self, mailbox: MailboxKey, message: MessageId) -> Answer:
+        """Ask with the members of the subtype, and without where this mailbox refuses them.
+
+        The extended properties then tell what was answered.
+        """
+        has_subtype = mailbox not in self._without_subtype
+        try:
+            return await self._sender.send(build_message_request(mailbox, message, has_subtype=has_subtype))
+        except RefusedError as error:
+            if not has_subtype or _SELECT_REFUSED.search(f"{error.code} {error}") is None:
+                raise
+        answer = await self._sender.send(build_message_request(mailbox, message, has_subtype=False))
+        self._without_subtype.add(mailbox)
+        return answer
+
+    async def _look_by_id(self, owner: OwnerKey, event: EventId, *, zone: str | None = None) -> Look:
+        request = build_event_request(owner, event)
+        answer = await self._sender.exchange(request)
+        if answer.names_missing_item:
+            return Look(events=(), at=answer.at)
+        if not answer.is_ok:
+            raise build_refusal(answer, request.kind)
+        return Look(events=(self._parse(answer, zone=zone),), at=answer.at)
+
+    async def _look_by_ical_uid(self, owner: OwnerKey, meeting: MeetingKey, ical_uid: str) -> Look:
+        pages = await read_pages(self._sender, build_meeting_search(owner, ical_uid))
+        events = [self._parse(answer, node.value) for answer, node in _list_items(pages)]
+        wanted = tuple(one for one in events if one.meeting == meeting and one.instance == WHOLE)
+        return Look(events=wanted, at=pages[-1].at)
+
+    def _parse(self, answer: Answer, payload: object = None, *, zone: str | None = None) -> CalendarEvent:
+        notes: list[str] = []
+        given = answer.payload() if payload is None else payload
+        event = parse_event(given, seen=answer.at, zone=zone, notes=notes)
+        self._tell(RequestKind.EVENT, notes)
+        return event
+
+    def _tell(self, kind: RequestKind, notes: list[str]) -> None:
+        if notes:
+            self._observer.payload_noted(kind=kind, notes=notes)
+
+
+def _list_items(pages: Iterable[Answer]) -> Iterator[tuple[Answer, Node]]:
+    return ((answer, node) for answer in pages for node in page_items(answer.payload()))
+
+
+def _find_day(instance: InstanceKey, zone: str) -> datetime:
+    """Give the first instant of an occurrence's original date, UTC.
+
+    Raises:
+        GoneError: it is no date, so that there can be no such occurrence.
+    """
+    try:
+        day = datetime.combine(date.fromisoformat(instance), time(), find_zone(zone) or UTC)
+        return day.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise GoneError("no occurrence has that date", code="badDate") from error
+
+
+def _shift(moment: datetime, by: timedelta) -> datetime:
+    """Move an instant, at most to the end of the calendar."""
+    try:
+        return moment + by
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC) if by > timedelta(0) else datetime.min.replace(tzinfo=UTC)

@@ -1,0 +1,39 @@
+"""What the Graph side tells about itself while it works. Must never be told an address, an id or content."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class GraphObserver(Protocol):
+    """Counts and logs; every method returns at once and never raises."""
+
+    def request_answered(self, *, kind: str, status: int, duration_s: float) -> None:
+        """An HTTP request ended; 0 stands for no answer. A `$batch` is one request of kind `batch`."""
+
+    def part_answered(self, *, kind: str, status: int) -> None:
+        """One part of a `$batch` was answered."""
+
+    def request_throttled(self, *, kind: str, retry_after_s: float | None) -> None:
+        """Graph asked to wait; None where it named no time."""
+
+    def token_acquired(self, *, outcome: str, duration_s: float) -> None:
+        """A token was asked for; `outcome` is `ok` or the code of the refusal."""
+
+    def payload_noted(self, *, kind: str, notes: Sequence[str]) -> None:
+        """Members of an answer could not be understood; each note is a path and what was expected there."""
+
+
+class SilentObserver:
+    """Tells nobody."""
+
+    def request_answered(self, *, kind: str, status: int, duration_s: float) -> None: ...
+
+    def part_answered(self, *, kind: str, status: int) -> None: ...
+
+    def request_throttled(self, *, kind: str, retry_after_s: float | None) -> None: ...
+
+    def token_acquired(self, *, outcome: str, duration_s: float) -> None: ...
+
+    def payload_noted(self, *, kind: str, notes: Sequence[str]) -> None: ...

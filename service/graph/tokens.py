@@ -1,0 +1,181 @@
+"""Access tokens for Graph: got by MSAL off the event loop, once for all who wait, kept until near their end.
+
+A token is never logged, and never put into an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import requests
+from msal.exceptions import MsalError  # type: ignore[import-untyped]
+
+from service.clock import Clock
+from service.errors import TokenError
+from service.graph.credentials import Acquire, Registration, TokenSession, build_acquire
+from service.graph.observer import GraphObserver
+from service.graph.token_remedies import build_discovery_error, build_token_error
+
+_REACH: Final = "Check that AUTHORITY_URL can be reached from here, and that CA_BUNDLE names its authority."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Token:
+    """A token; instants are of the monotonic clock."""
+
+    text: str = field(repr=False)
+    renew_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Acquisition:
+    claims: str
+    task: asyncio.Task[_Token]
+
+
+class MsalTokens:
+    """The token of one application, shared by all who call Graph.
+
+    Args:
+        renew_margin_s: how long before its end a token is renewed; half its lifetime if that is shorter.
+        error_memory_s: how long a refusal is repeated without asking again.
+        timeout_s: for the connection to the authority, and for each wait for bytes.
+        uses_proxy_environment: go through the proxy that HTTPS_PROXY names.
+    """
+
+    def __init__(
+        self,
+        registration: Registration,
+        *,
+        trust: ssl.SSLContext,
+        clock: Clock,
+        observer: GraphObserver,
+        renew_margin_s: float = 300,
+        error_memory_s: float = 5,
+        timeout_s: float = 15,
+        uses_proxy_environment: bool = False,
+    ) -> None:
+        self._registration = registration
+        self._session = TokenSession(
+            trust=trust, timeout_s=timeout_s, uses_proxy_environment=uses_proxy_environment
+        )
+        self._clock = clock
+        self._observer = observer
+        self._renew_margin_s = renew_margin_s
+        self._error_memory_s = error_memory_s
+        self._acquire: Acquire | None = None
+        self._token: _Token | None = None
+        self._acquisition: _Acquisition | None = None
+        self._refusal: tuple[float, TokenError] | None = None
+
+    async def fetch_token(self, *, claims: str = "", rejected: str = "") -> str:
+        """Give a token.
+
+        Args:
+            claims: JSON text of a claims challenge; the token at hand is passed by.
+            rejected: a token that Graph refused; another one is given.
+
+        Raises:
+            TokenError: none was to be had; carries the remedy.
+        """
+        if rejected and self._token is not None and self._token.text == rejected:
+            self._forget()
+        present = self._token if not claims and self._is_valid() else None
+        if present is not None and not self._must_renew(present):
+            return present.text
+        try:
+            return (await self._acquire_once(claims)).text
+        except TokenError:
+            # A token that is renewed early is good until its end, whatever the authority says meanwhile.
+            if present is not None and self._is_valid():
+                return present.text
+            raise
+
+    def close(self) -> None:
+        """Close the connections to the authority."""
+        self._session.close()
+
+    def _forget(self) -> None:
+        """Drop the token everywhere; MSAL's own cache would give the same one again."""
+        self._token = None
+        self._acquire = None
+
+    def _is_valid(self) -> bool:
+        return self._token is not None and self._clock.monotonic() < self._token.expires_at
+
+    def _must_renew(self, token: _Token) -> bool:
+        """Tell whether this caller must see to a new token; while one is on its way, the old one serves."""
+        return self._clock.monotonic() >= token.renew_at and self._acquisition is None
+
+    async def _acquire_once(self, claims: str) -> _Token:
+        """Acquire a token; all who ask meanwhile share the answer."""
+        while self._acquisition is not None and self._acquisition.claims != claims:
+            await asyncio.wait([self._acquisition.task])
+        if self._acquisition is None:
+            self._raise_remembered(claims)
+            task = asyncio.get_running_loop().create_task(self._acquire_and_keep(claims))
+            task.add_done_callback(_mark_seen)
+            self._acquisition = _Acquisition(claims=claims, task=task)
+        # A caller who gives up must not end the acquisition that others wait for.
+        return await asyncio.shield(self._acquisition.task)
+
+    def _raise_remembered(self, claims: str) -> None:
+        if self._refusal is not None and not claims and self._clock.monotonic() < self._refusal[0]:
+            raise self._refusal[1]
+
+    async def _acquire_and_keep(self, claims: str) -> _Token:
+        started = self._clock.monotonic()
+        outcome = "broken"
+        try:
+            result = await asyncio.to_thread(self._acquire_blocking, claims)
+            token = self._read_result(result, started)
+            self._token, self._refusal, outcome = token, None, "ok"
+        except TokenError as error:
+            self._refusal, outcome = (self._clock.monotonic() + self._error_memory_s, error), error.code
+            if error.is_permanent:
+                self._acquire = None  # a credential that was replaced on disk is read next time
+            raise
+        finally:
+            self._acquisition = None
+            self._observer.token_acquired(outcome=outcome, duration_s=self._clock.monotonic() - started)
+        return token
+
+    def _acquire_blocking(self, claims: str) -> Mapping[str, object]:
+        acquire = self._acquire
+        try:
+            if acquire is None:
+                acquire = self._acquire = build_acquire(self._registration, self._session)
+            return acquire(claims)
+        except (requests.RequestException, MsalError, OSError, RuntimeError) as error:
+            reason = type(error).__name__
+            raise TokenError(
+                f"no answer from Entra ID ({reason})", code="unreachable", remedy=_REACH
+            ) from error
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            # So MSAL reports a discovery that was refused or makes no sense; the refusal is the context.
+            raise build_discovery_error(f"{error} {error.__context__ or ''}") from error
+
+    def _read_result(self, result: Mapping[str, object] | None, started: float) -> _Token:
+        text = (result or {}).get("access_token")
+        if not isinstance(text, str) or not text:
+            raise build_token_error(result or {})
+        lifetime_s = _seconds((result or {}).get("expires_in"))
+        renew_in_s = lifetime_s - min(self._renew_margin_s, lifetime_s / 2)
+        if asked_s := _seconds((result or {}).get("refresh_in")):
+            renew_in_s = min(renew_in_s, asked_s)
+        return _Token(text=text, renew_at=started + renew_in_s, expires_at=started + lifetime_s)
+
+
+def _seconds(given: object) -> float:
+    return float(given) if isinstance(given, str | int | float) and str(given).isdigit() else 0.0
+
+
+def _mark_seen(task: asyncio.Task[_Token]) -> None:
+    """Take note of an error nobody waits for any more, so that asyncio does not complain."""
+    if not task.cancelled():
+        task.exception()
