@@ -19,6 +19,7 @@ from service.errors import (
     ThrottledError,
     TokenError,
 )
+from service.intake.client_state import MailboxKeyError
 from service.subscriptions.plan import spread
 from service.subscriptions.records import Fault, FaultKind
 
@@ -27,6 +28,7 @@ _KIND_BY_ERROR: Final = (
     (TokenError, FaultKind.CREDENTIAL),
     (GoneError, FaultKind.ABSENT),
     (ConflictError, FaultKind.REFUSED),
+    (MailboxKeyError, FaultKind.REFUSED),
 )
 _WORDS: Final = {
     FaultKind.CREDENTIAL: "No access token: {message} {remedy}",

@@ -136,6 +136,12 @@ class Ledger:
         self.subscriptions.pop(name, None)
         self.mailboxes.pop(name, None)
 
+    async def drop_mailboxes(self) -> None:
+        """Forget how far every resource has been read: all are read from the beginning."""
+        if self.mailboxes:
+            await self._drop(Book.MAILBOXES, *self.mailboxes)
+        self.mailboxes.clear()
+
     async def write_progress(self, address: Address, progress: OwnerProgress) -> None:
         """Write down how far a roster entry is."""
         await self._write(Book.MAILBOXES, {name_owner_progress(address): encode(progress)})

@@ -109,9 +109,14 @@ class Recreate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delete:
-    """One of ours that nobody wants, or a second one for the same resource."""
+    """One of ours that nobody wants, or a second one for the same resource.
+
+    Attributes:
+        name: of the resource; empty where nobody wants it.
+    """
 
     subscription_id: str
+    name: str = ""
 
 
 Action = Adopt | Create | Renew | Recreate | Delete
@@ -174,7 +179,10 @@ def plan_resource(
     )
     if reckon_renewal(wanted.name, chosen.expires_at, lifetime_s, margins) <= now:
         actions.append(Renew(wanted=wanted, subscription_id=chosen.id))
-    return (*actions, *(Delete(subscription_id=one.id) for one in present if one is not chosen))
+    return (
+        *actions,
+        *(Delete(subscription_id=one.id, name=wanted.name) for one in present if one is not chosen),
+    )
 
 
 def choose_good(

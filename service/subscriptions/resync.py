@@ -25,8 +25,8 @@ from service.subscriptions.records import MailboxRecord, Round
 
 Save = Callable[[MailboxRecord], Awaitable[None]]
 """Writes a mailbox record down; raises `FencedError` where another keeper leads by now."""
-Notice = Callable[[DeltaPage], Awaitable[None]]
-"""Is told each page of a full calendar round, so that what is missing can be found afterwards."""
+Comparison = Callable[[DeltaPage], Awaitable[list[IntakeEntry]]]
+"""Is shown each page of a full round; gives what has to be looked at beside it, after the last page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,50 +91,56 @@ class DeltaRounds:
         resource: WatchedResource,
         record: MailboxRecord,
         *,
-        origin: Origin,
+        full_origin: Origin,
         save: Save,
-        notice: Notice | None = None,
+        compare: Comparison | None = None,
     ) -> Turn:
         """Begin a round, or go on with the one that the record holds, for one turn.
 
         A delta token that is no longer known makes the round start again as a full one, once.
+
+        Args:
+            full_origin: what the entries of a full round say; those of others say `sweep`.
 
         Raises:
             GraphError, TokenError: Graph did not answer; the record holds how far it came.
             StreamError: Redis did not take entries or the record.
         """
         try:
-            return await self._take_pages(resource, record, origin=origin, save=save, notice=notice)
+            return await self._take_pages(resource, record, full_origin, save, compare)
         except DeltaExpiredError:
             fresh = replace(record, delta_link="", round=None)
-            return await self._take_pages(resource, fresh, origin=origin, save=save, notice=notice)
+            return await self._take_pages(resource, fresh, full_origin, save, compare)
 
     async def _take_pages(
         self,
         resource: WatchedResource,
         record: MailboxRecord,
-        *,
-        origin: Origin,
+        full_origin: Origin,
         save: Save,
-        notice: Notice | None,
+        compare: Comparison | None,
     ) -> Turn:
-        current = record.round or self._begin(record, origin)
+        current = record.round or self._begin(record, full_origin)
         fed: set[str] = set()
         for _ in range(self._pages_per_turn):
             page = await self._fetch_page(resource, current, record)
-            if notice is not None and current.is_full:
-                await notice(page)
             current = await self._feed(resource, current, page, fed)
+            if compare is not None and current.is_full:
+                await self._append(await compare(page))
             record = _write_down(record, current, page)
             await save(record)
             if record.round is None:
                 return _end_turn(record, current, is_complete=True)
         return _end_turn(record, current, is_complete=False)
 
-    def _begin(self, record: MailboxRecord, origin: Origin) -> Round:
+    def _begin(self, record: MailboxRecord, full_origin: Origin) -> Round:
         is_full = record.is_full_wanted or not record.delta_link
-        link = "" if is_full else record.delta_link
-        return Round(is_full=is_full, origin=origin, started_at=self._clock.now(), link=link)
+        return Round(
+            is_full=is_full,
+            origin=full_origin if is_full else Origin.SWEEP,
+            started_at=self._clock.now(),
+            link="" if is_full else record.delta_link,
+        )
 
     async def _fetch_page(
         self, resource: WatchedResource, current: Round, record: MailboxRecord

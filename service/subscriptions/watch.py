@@ -69,6 +69,12 @@ class Watch:
         """Forget an owner; an unknown one is fine."""
         return WatchChange(lost=self._leave(owner, self._names.pop(owner, ())))
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._served.clear()
+        self._names.clear()
+        self.resources.clear()
+
     def _leave(self, owner: OwnerKey, names: tuple[str, ...] | list[str]) -> tuple[str, ...]:
         for name in names:
             self._served[name].discard(owner)

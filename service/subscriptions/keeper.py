@@ -1,0 +1,323 @@
+"""The loop that keeps subscriptions, baselines and sweeps: of all keepers the one with the lease acts.
+
+Reads like its steps and holds no rule: those are in `plan`, `silence`, `faults` and the duties. Errors of
+Graph never end it; without Redis it waits; what is due waits for nothing but a free place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+import structlog
+
+from service.clock import Clock
+from service.errors import FencedError, ServiceError, StreamError
+from service.ports import Generation
+from service.reconcile.model import Address, OwnerKey
+from service.roster import RosterEntry
+from service.subscriptions.answering import Answering
+from service.subscriptions.crew import Crew
+from service.subscriptions.leadership import Leadership
+from service.subscriptions.ledger import Ledger
+from service.subscriptions.owners import Owners
+from service.subscriptions.reading import Reading
+from service.subscriptions.requests import OpenRequests
+from service.subscriptions.schedule import Duty, DutyKind, Schedule
+from service.subscriptions.subscribing import Subscribing, reading_of
+from service.subscriptions.watch import Watch
+
+_log = structlog.get_logger("keeper")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeeperLimits:
+    """Bounds of the loop.
+
+    Attributes:
+        tick_s: between two looks at what is due.
+        outage_wait_s: pause after Redis failed.
+        places: how many duties of each kind run at a time.
+        put_off_s: how long a duty waits that cannot be begun yet, or that met a fault of our own.
+        stop_s: how long a stopping keeper waits for its duties to end.
+    """
+
+    tick_s: float = 0.5
+    outage_wait_s: float = 1.0
+    put_off_s: float = 0.5
+    stop_s: float = 5.0
+    places: Mapping[DutyKind, int] = field(
+        default_factory=lambda: {
+            DutyKind.RESOLVE: 8,
+            DutyKind.COMPARE: 1,
+            DutyKind.SUBSCRIBE: 16,
+            DutyKind.DELETE: 4,
+            DutyKind.READ_MESSAGES: 8,
+            DutyKind.READ_EVENTS: 8,
+        }
+    )
+
+
+class KeeperMetrics(Protocol):
+    """What the keeper counts."""
+
+    def duty_done(self, *, kind: str, outcome: str, duration_s: float) -> None: ...
+    def leading(self, *, is_leading: bool) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """How a kind of duty is done, and how its failure is written down."""
+
+    do: Callable[[str], Awaitable[bool]]
+    note_failure: Callable[[str, ServiceError], Awaitable[None]]
+
+
+class Keeper:
+    """One keeper; any number may run.
+
+    Args:
+        seed: the roster of OWNERS_FILE; written at start where there is no roster, or when it was lost.
+    """
+
+    def __init__(
+        self,
+        *,
+        leadership: Leadership,
+        generation: Generation,
+        ledger: Ledger,
+        watch: Watch,
+        schedule: Schedule,
+        owners: Owners,
+        subscribing: Subscribing,
+        reading: Reading,
+        clock: Clock,
+        metrics: KeeperMetrics,
+        limits: KeeperLimits | None = None,
+        seed: tuple[RosterEntry, ...] = (),
+    ) -> None:
+        self._leadership = leadership
+        self._generation = generation
+        self._ledger = ledger
+        self._watch = watch
+        self._schedule = schedule
+        self._owners = owners
+        self._subscribing = subscribing
+        self._reading = reading
+        self._clock = clock
+        self._metrics = metrics
+        self._limits = limits or KeeperLimits()
+        self._seed = seed
+        self._is_fresh = True
+        self._crew = Crew(self._limits.places)
+        self._open = OpenRequests()
+        self._answering = Answering(
+            ledger=ledger,
+            watch=watch,
+            owners=owners,
+            subscribing=subscribing,
+            reading=reading,
+            waiting=self._open,
+        )
+        self._works = {
+            DutyKind.RESOLVE: _Work(do=owners.resolve, note_failure=owners.note_failure),
+            DutyKind.COMPARE: _Work(do=subscribing.compare, note_failure=subscribing.note_comparison_failure),
+            DutyKind.SUBSCRIBE: _Work(do=subscribing.subscribe, note_failure=subscribing.note_failure),
+            DutyKind.DELETE: _Work(do=subscribing.delete, note_failure=subscribing.note_deletion_failure),
+            DutyKind.READ_MESSAGES: _Work(do=reading.read, note_failure=reading.note_failure),
+            DutyKind.READ_EVENTS: _Work(do=reading.read, note_failure=reading.note_failure),
+        }
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep until `stop` is set; then end what runs and give the lease back."""
+        try:
+            while not stop.is_set():
+                await _sleep_or_stop(self._clock, stop, await self._tick_safely())
+        finally:
+            await self._leave()
+
+    async def _tick_safely(self) -> float:
+        """Tick once; gives the pause until the next tick. Redis being away only makes it longer."""
+        try:
+            await self.tick()
+        except StreamError as error:
+            _log.warning("keeper.outage_met", error=str(error), wait_s=self._limits.outage_wait_s)
+            return self._limits.outage_wait_s
+        return self._limits.tick_s
+
+    async def tick(self) -> None:
+        """Take the lease or keep it; while it is ours, begin what is due.
+
+        Raises:
+            StreamError: Redis is away; nothing was begun.
+        """
+        is_new_term = await self._leadership.renew()
+        self._metrics.leading(is_leading=self._leadership.is_leading)
+        is_intact = await self._generation.exists()
+        is_roster_new = is_intact and await self._refresh_roster()
+        if not self._leadership.is_leading:
+            await self._stand_back()
+            return
+        if not is_intact:
+            await self._begin_generation()
+        elif is_new_term:
+            await self._begin_term()
+        elif is_roster_new:
+            self._owners.follow_roster()
+        await self._answering.take_up()
+        self._begin_due()
+
+    async def settle(self) -> None:
+        """Wait until nothing runs that was begun."""
+        await self._crew.settle()
+
+    # --- terms ---
+
+    async def _refresh_roster(self) -> bool:
+        """Read the roster if it changed; one that vanished together with the state is remembered."""
+        before = self._ledger.roster
+        is_new = await self._ledger.refresh_roster()
+        if before and not self._ledger.roster and not await self._generation.exists():
+            self._ledger.roster = before
+            return False
+        return is_new
+
+    async def _stand_back(self) -> None:
+        await self._crew.cancel_all()
+        self._schedule.clear()
+
+    async def _begin_term(self) -> None:
+        """Take over from whoever led before: read the books, and make everything due at its time."""
+        await self._crew.cancel_all()
+        self._schedule.clear()
+        self._open.clear()
+        self._watch.clear()
+        self._ledger.forget_counters()
+        await self._ledger.refresh_roster()
+        await self._ledger.load()
+        if self._is_fresh and self._seed and not self._ledger.roster:
+            await self._ledger.write_roster(_by_address(self._seed))
+        self._owners.begin_term()
+        self._subscribing.begin_term()
+        self._reading.begin_term(is_fresh=self._is_fresh)
+        self._is_fresh = False
+        _log.info("keeper.term_begun", fence=self._leadership.fence, owners=len(self._ledger.roster))
+
+    async def _begin_generation(self) -> None:
+        """Start again after the state was lost: what we still know goes back, baselines are read anew.
+
+        The mark comes last: until it is there no worker can commit anything.
+        """
+        await self._crew.cancel_all()
+        roster, owners = self._ledger.roster, self._ledger.owners
+        self._ledger.forget_counters()
+        await self._ledger.refresh_roster()
+        if not self._ledger.roster:
+            await self._ledger.write_roster(roster or _by_address(self._seed))
+        await self._ledger.load()
+        await self._ledger.drop_mailboxes()
+        await self._owners.begin_anew({**owners, **self._ledger.owners})
+        await self._generation.ensure()
+        _log.warning("generation.begun", owners=len(self._ledger.roster))
+        self._is_fresh = True
+        await self._begin_term()
+
+    async def _leave(self) -> None:
+        try:
+            async with asyncio.timeout(self._limits.stop_s):
+                await self._crew.cancel_all()
+                await self._leadership.release()
+        except (TimeoutError, StreamError) as error:
+            _log.warning("keeper.left_late", error=str(error))
+
+    # --- duties ---
+
+    def _begin_due(self) -> None:
+        """Begin what is due as far as there are places; the rest stays due."""
+        now = self._clock.now()
+        for kind in DutyKind:
+            if self._is_held_back(kind):
+                continue
+            for duty in self._schedule.pop_due(kind, now, count=self._crew.room(kind)):
+                if self._crew.is_busy(duty) or self._has_to_wait(duty, now):
+                    self._put_off(duty)
+                else:
+                    self._crew.begin(duty, self._perform(duty))
+
+    def _is_held_back(self, kind: DutyKind) -> bool:
+        """Let a term first look everybody up, then compare with Graph, then create what is missing."""
+        if self._subscribing.is_compared:
+            return False
+        if kind is DutyKind.COMPARE:
+            return any(address not in self._ledger.progress for address in self._ledger.roster)
+        return kind is DutyKind.SUBSCRIBE
+
+    def _has_to_wait(self, duty: Duty, now: datetime) -> bool:
+        """Let a calendar wait for the inboxes of its owner, so that answers are fed before their results."""
+        if duty.kind is not DutyKind.READ_EVENTS or duty.name not in self._watch.resources:
+            return False
+        owner = OwnerKey(self._watch.resources[duty.name].mailbox)
+        inboxes = (name for name in self._watch.names_of(owner) if name != duty.name)
+        return any(self._is_about_to_be_read(name, now) for name in inboxes)
+
+    def _is_about_to_be_read(self, name: str, now: datetime) -> bool:
+        record = self._ledger.mailboxes.get(name)
+        if record is None or record.fault is not None:
+            return record is None
+        reading = reading_of(self._watch.resources[name], name)
+        due_at = self._schedule.due_at(reading)
+        return self._crew.is_busy(reading) or (due_at is not None and due_at <= now)
+
+    def _put_off(self, duty: Duty) -> None:
+        later = self._clock.now() + timedelta(seconds=self._limits.put_off_s)
+        self._schedule.bring_forward(duty, later)
+
+    async def _perform(self, duty: Duty) -> None:
+        """Do a duty and, where it worked, take the requests off the book that waited for it."""
+        asked = self._open.take(duty)
+        began = self._clock.monotonic()
+        outcome = "failed"
+        try:
+            if await self._works[duty.kind].do(duty.name):
+                await self._ledger.drop_requests(*self._open.finish(duty, asked))
+                asked = set()
+            outcome = "done"
+        except FencedError:
+            outcome = "fenced"  # another leads, or nobody needs it any more
+        except StreamError as error:
+            _log.warning("keeper.outage_met", duty=str(duty.kind), error=str(error))
+            self._put_off(duty)
+        except ServiceError as error:
+            await self._note_failure(duty, error)
+        except Exception:  # the loop must go on whatever one duty meets
+            _log.exception("keeper.duty_failed", duty=str(duty.kind), name=duty.name)
+            self._put_off(duty)
+        finally:
+            self._open.put_back(duty, asked)
+            self._metrics.duty_done(
+                kind=duty.kind, outcome=outcome, duration_s=self._clock.monotonic() - began
+            )
+
+    async def _note_failure(self, duty: Duty, error: ServiceError) -> None:
+        try:
+            await self._works[duty.kind].note_failure(duty.name, error)
+        except StreamError as outage:
+            _log.warning("keeper.outage_met", duty=str(duty.kind), error=str(outage))
+            self._put_off(duty)
+
+
+def _by_address(entries: tuple[RosterEntry, ...]) -> dict[Address, RosterEntry]:
+    return {entry.address: entry for entry in entries}
+
+
+async def _sleep_or_stop(clock: Clock, stop: asyncio.Event, seconds: float) -> None:
+    """Wait so long, or until told to stop."""
+    tasks = {asyncio.ensure_future(clock.sleep(seconds)), asyncio.ensure_future(stop.wait())}
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,231 @@
+"""The duty about one entry of the roster: look the owner up, watch them, follow changes, forget them.
+
+Must never forget an owner because Graph did not answer: only the roster ends the watching of somebody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import structlog
+
+from service.clock import Clock
+from service.errors import ServiceError
+from service.ports import StateStore
+from service.reconcile.model import Address, OwnerKey
+from service.roster import RosterEntry, WatchedOwner
+from service.subscriptions.faults import Backoff, build_fault
+from service.subscriptions.ledger import Ledger
+from service.subscriptions.plan import spread
+from service.subscriptions.reading import Reading, name_mark
+from service.subscriptions.records import OwnerProgress
+from service.subscriptions.resolve import OwnerResolver
+from service.subscriptions.schedule import Duty, DutyKind, Schedule
+from service.subscriptions.subscribing import Subscribing
+from service.subscriptions.watch import Watch, WatchChange
+
+_log = structlog.get_logger("keeper")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerLimits:
+    """Waits of owners.
+
+    Attributes:
+        resolve_interval_s: between two looks at who an owner's delegates are.
+        forget_again_s: a removed owner is forgotten twice, so long apart: a worker may just have been at it.
+    """
+
+    resolve_interval_s: float = 900.0
+    forget_again_s: float = 5.0
+
+
+class Owners:
+    """Follows the roster."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        watch: Watch,
+        schedule: Schedule,
+        resolver: OwnerResolver,
+        subscribing: Subscribing,
+        reading: Reading,
+        states: StateStore,
+        clock: Clock,
+        limits: OwnerLimits,
+        backoff: Backoff,
+    ) -> None:
+        self._ledger = ledger
+        self._watch = watch
+        self._schedule = schedule
+        self._resolver = resolver
+        self._subscribing = subscribing
+        self._reading = reading
+        self._states = states
+        self._clock = clock
+        self._limits = limits
+        self._backoff = backoff
+        self._followed: dict[Address, RosterEntry] = {}
+
+    def begin_term(self) -> None:
+        """Watch whom the records name, and look everybody of the roster up again."""
+        for owner in self._ledger.owners.values():
+            self._watch.put(owner)
+        self._followed.clear()
+        self.follow_roster()
+
+    def follow_roster(self) -> None:
+        """Have entries that are new, changed or gone looked at."""
+        roster, now = self._ledger.roster, self._clock.now()
+        known = {*self._followed, *self._ledger.progress}
+        changed = [one for one, entry in roster.items() if self._followed.get(one) != entry]
+        gone = [address for address in known if address not in roster]
+        for address in (*changed, *gone):
+            self._schedule.bring_forward(Duty(DutyKind.RESOLVE, address), now)
+        self._followed = dict(roster)
+
+    async def resolve(self, name: str) -> bool:
+        """Look one entry up, and watch what it means now; or forget it where the roster has it no more."""
+        address = Address(name)
+        entry = self._ledger.roster.get(address)
+        if entry is None:
+            await self._remove(address)
+            return True
+        previous = self._find_previous(address)
+        owner = await self._resolver.resolve(entry, previous)
+        if self._ledger.roster.get(address) == entry:  # else it changed meanwhile, and is looked at again
+            await self._take(address, self._without_doubles(owner), previous)
+        self._schedule_next(address)
+        return True
+
+    def _find_previous(self, address: Address) -> WatchedOwner | None:
+        progress = self._ledger.progress.get(address)
+        if progress is None or progress.key is None:
+            return None
+        owner = self._ledger.owners.get(progress.key)
+        return owner if owner is not None and owner.roster_address == address else None
+
+    def _without_doubles(self, owner: WatchedOwner) -> WatchedOwner:
+        """Leave out an entry that means somebody whom another entry means already."""
+        present = self._ledger.owners.get(owner.key)
+        if present is None or present.roster_address == owner.roster_address:
+            return owner
+        if present.roster_address not in self._ledger.roster:
+            return owner
+        return replace(
+            owner,
+            key=OwnerKey(owner.roster_address),
+            inboxes=(),
+            fault=f"The roster means the same person as {present.roster_address}: remove one of the two.",
+        )
+
+    async def _take(self, address: Address, owner: WatchedOwner, previous: WatchedOwner | None) -> None:
+        if previous is not None and previous.key != owner.key:
+            await self._forget(previous)
+            previous = None
+        progress = self._ledger.progress.get(address)
+        is_new = progress is None or progress.key != owner.key or progress.removed_at is not None
+        if progress is None or is_new:
+            progress = OwnerProgress(added_at=self._clock.now(), key=owner.key)
+            owner = replace(owner, is_baselined=False)
+        if progress.fault is not None or is_new:
+            await self._ledger.write_progress(address, replace(progress, fault=None))
+        if owner != self._ledger.owners.get(owner.key):
+            await self._ledger.write_owners({owner.key: owner})
+        change = self._watch.put(owner)
+        self._follow_change(change, read_all=self._watch.names_of(owner.key) if is_new else ())
+
+    def _follow_change(self, change: WatchChange, *, read_all: tuple[str, ...]) -> None:
+        """Have resources subscribed to or ended; read those from the beginning that are new to the owner."""
+        for name in (*change.gained, *change.lost):
+            self._subscribing.schedule_next(name)
+        for name in dict.fromkeys((*change.gained, *change.joined, *read_all)):
+            is_first_time = name not in self._ledger.mailboxes  # read anyway once it is subscribed to
+            if name in change.gained and is_first_time:
+                continue
+            if name in change.joined or name in read_all:
+                self._reading.ask_full(name)
+            else:
+                self._reading.ask_round(name)
+
+    def _schedule_next(self, address: Address) -> None:
+        place = 0.8 + 0.2 * spread(f"{address}@{self._clock.now().timestamp()}")
+        wait = timedelta(seconds=self._limits.resolve_interval_s * place)
+        self._schedule.bring_forward(Duty(DutyKind.RESOLVE, address), self._clock.now() + wait)
+
+    async def note_failure(self, name: str, error: ServiceError) -> None:
+        """Write down why an entry could not be looked up; a lasting fault ends the watching for now."""
+        address = Address(name)
+        now = self._clock.now()
+        progress = self._ledger.progress.get(address) or OwnerProgress(added_at=now)
+        fault = build_fault(error, progress.fault, subject=name, now=now, backoff=self._backoff)
+        await self._ledger.write_progress(address, replace(progress, fault=fault))
+        self._schedule.set(Duty(DutyKind.RESOLVE, address), fault.retry_at)
+        _log.warning("owner.lookup_failed", fault=str(fault.kind), words=fault.words, attempt=fault.attempts)
+        previous = self._find_previous(address)
+        if fault.kind.is_of_mailbox and previous is not None:
+            faulty = replace(previous, fault=fault.words, inboxes=())
+            await self._ledger.write_owners({faulty.key: faulty})
+            self._follow_change(self._watch.put(faulty), read_all=())
+
+    # --- the end ---
+
+    async def _remove(self, address: Address) -> None:
+        """Stop watching an owner and purge every key that names them, twice."""
+        progress = self._ledger.progress.get(address)
+        if progress is None:
+            return
+        now = self._clock.now()
+        if progress.key is not None:
+            await self._forget_key(address, progress.key)
+        again = timedelta(seconds=self._limits.forget_again_s)
+        if progress.removed_at is not None and now - progress.removed_at >= again:
+            await self._ledger.drop_progress(address)
+            return
+        if progress.removed_at is None:
+            await self._ledger.write_progress(address, replace(progress, removed_at=now))
+            _log.info("owner.removed", owner=progress.key or "")
+        self._schedule.set(Duty(DutyKind.RESOLVE, address), now + again)
+
+    async def _forget_key(self, address: Address, key: OwnerKey) -> None:
+        present = self._ledger.owners.get(key)
+        if present is not None and present.roster_address != address:
+            return  # another entry of the roster means the same person
+        if present is not None:
+            await self._forget(present)
+        else:
+            await self._states.forget_owner(key)
+
+    async def _forget(self, owner: WatchedOwner) -> None:
+        await self._ledger.drop_owner(owner.key)
+        self._follow_change(self._watch.drop(owner.key), read_all=())
+        await self._states.forget_owner(owner.key)
+
+    # --- baselines and losses ---
+
+    async def end_baseline(self, key: OwnerKey, mark: str) -> None:
+        """Take note that the worker has done the last entry of an owner's baseline."""
+        owner = self._ledger.owners.get(key)
+        progress = self._ledger.progress.get(owner.roster_address) if owner else None
+        if owner is None or progress is None or owner.is_baselined or name_mark(progress) != mark:
+            return
+        await self._ledger.write_owners({key: replace(owner, is_baselined=True)})
+        _log.info("owner.baselined", owner=key)
+
+    async def begin_anew(self, owners: Mapping[OwnerKey, WatchedOwner]) -> None:
+        """Write owners down after the state was lost: each needs its baseline again."""
+        now = self._clock.now()
+        fresh = {
+            key: replace(owner, is_baselined=False)
+            for key, owner in owners.items()
+            if owner.roster_address in self._ledger.roster
+        }
+        await self._ledger.write_owners(fresh)
+        for owner in fresh.values():
+            await self._ledger.write_progress(
+                owner.roster_address, OwnerProgress(added_at=now, key=owner.key)
+            )

@@ -1,0 +1,286 @@
+"""The duty that reads a resource: its baseline, its sweeps, its full rounds; and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from service.clock import Clock
+from service.entries import IntakeEntry, Kind, Origin
+from service.errors import FencedError, ServiceError
+from service.intake.client_state import ResourceKind, WatchedResource
+from service.ports import IntakeStream, StateStore
+from service.reconcile.instant import instant_of, parse_instant
+from service.reconcile.model import MailboxKey, OwnerKey
+from service.roster import WatchedOwner
+from service.subscriptions.comparison import StateComparison
+from service.subscriptions.faults import Backoff, build_fault
+from service.subscriptions.ledger import Ledger
+from service.subscriptions.plan import spread
+from service.subscriptions.records import MailboxRecord, OwnerProgress, RequestKind
+from service.subscriptions.resync import Comparison, DeltaRounds, Turn, Window
+from service.subscriptions.schedule import Duty, Schedule
+from service.subscriptions.silence import SilenceLimits, judge_silence
+from service.subscriptions.subscribing import reading_of
+from service.subscriptions.watch import Watch
+
+_log = structlog.get_logger("keeper")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingLimits:
+    """Waits of rounds.
+
+    Attributes:
+        sweep_interval_s: between two rounds of a resource; each has its own place in the last fifth.
+        full_resync_s: between two full rounds; likewise.
+        mark_again_s: a baseline's mark that did not come back for so long is sent again.
+        notified_kept_s: how long the notes of last notifications are used before they are read again.
+    """
+
+    sweep_interval_s: float = 900.0
+    full_resync_s: float = 86_400.0
+    mark_again_s: float = 600.0
+    notified_kept_s: float = 5.0
+    silence: SilenceLimits = field(default_factory=SilenceLimits)
+
+
+class Reading:
+    """Reads resources.
+
+    Args:
+        on_silence: told the name of a resource whose notifications stay away.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        watch: Watch,
+        schedule: Schedule,
+        rounds: DeltaRounds,
+        intake: IntakeStream,
+        states: StateStore,
+        clock: Clock,
+        window: Window,
+        limits: ReadingLimits,
+        backoff: Backoff,
+        on_silence: Callable[[str], object],
+    ) -> None:
+        self._ledger = ledger
+        self._watch = watch
+        self._schedule = schedule
+        self._rounds = rounds
+        self._intake = intake
+        self._states = states
+        self._clock = clock
+        self._window = window
+        self._limits = limits
+        self._backoff = backoff
+        self._on_silence = on_silence
+        self._full_wanted: set[str] = set()
+        self._comparisons: dict[str, StateComparison] = {}
+        self._notified: dict[str, str] = {}
+        self._notified_at: datetime | None = None
+
+    def begin_term(self, *, is_fresh: bool) -> None:
+        """Take up where the records stand.
+
+        Args:
+            is_fresh: this process has just begun, and the service may have been down: everything is swept.
+        """
+        self._full_wanted.clear()
+        self._comparisons.clear()
+        now = self._clock.now()
+        for name, resource in self._watch.resources.items():
+            record = self._ledger.mailboxes.get(name)
+            if record is not None:
+                due_at = now if is_fresh else self._next_due(name, record)
+                self._schedule.set(reading_of(resource, name), due_at)
+
+    def ask_full(self, name: str) -> Duty:
+        """Have a resource read from the beginning, soon; a round under way does not count."""
+        self._full_wanted.add(name)
+        return self.ask_round(name)
+
+    def ask_round(self, name: str) -> Duty:
+        """Have what changed in a resource read, soon."""
+        duty = reading_of(self._watch.resources[name], name)
+        self._schedule.bring_forward(duty, self._clock.now())
+        return duty
+
+    # --- the duty ---
+
+    async def read(self, name: str) -> bool:
+        """Take one turn of a resource's round; tells whether the round is complete."""
+        resource = self._watch.resources.get(name)
+        if resource is None:
+            return True
+        before = self._prepare(name)
+        turn = await self._rounds.take_turn(
+            resource,
+            before,
+            full_origin=self._choose_origin(name),
+            save=lambda record: self._save(name, record),
+            compare=self._comparison_of(name, resource, before),
+        )
+        if not turn.is_complete:
+            self._schedule.bring_forward(reading_of(resource, name), self._clock.now())
+            return False
+        await self._end_round(name, resource, before, turn)
+        return True
+
+    def _prepare(self, name: str) -> MailboxRecord:
+        record = self._ledger.mailboxes.get(name, MailboxRecord())
+        if name in self._full_wanted:
+            self._full_wanted.discard(name)
+            self._comparisons.pop(name, None)
+            return replace(record, round=None, is_full_wanted=True)
+        if record.full_at is not None and self._clock.now() >= self._full_due(name, record.full_at):
+            return replace(record, is_full_wanted=True)
+        return record
+
+    def _choose_origin(self, name: str) -> Origin:
+        owners = (self._ledger.owners.get(key) for key in self._watch.owners_of(name))
+        is_settled = all(owner is not None and owner.is_baselined for owner in owners)
+        return Origin.SWEEP if is_settled else Origin.BASELINE
+
+    def _comparison_of(
+        self, name: str, resource: WatchedResource, before: MailboxRecord
+    ) -> Comparison | None:
+        """Hold a full round of a calendar that was read before against the state."""
+        if resource.kind is not ResourceKind.CALENDAR or before.full_at is None:
+            return None
+        if name not in self._comparisons:
+            self._comparisons[name] = StateComparison(
+                states=self._states,
+                owner=OwnerKey(resource.mailbox),
+                clock=self._clock,
+                window=self._window,
+            )
+        return self._comparisons[name].take_page
+
+    async def _save(self, name: str, record: MailboxRecord) -> None:
+        if name not in self._watch.resources:
+            raise FencedError("the resource is not watched any more")
+        await self._ledger.write_mailbox(name, record)
+
+    # --- after a round ---
+
+    async def _end_round(
+        self, name: str, resource: WatchedResource, before: MailboxRecord, turn: Turn
+    ) -> None:
+        self._comparisons.pop(name, None)
+        judged = await self._judge(name, before, turn)
+        if judged != turn.record:
+            await self._save(name, judged)
+        if judged.is_silent and judged.unheard_since is None and turn.record.unheard_since is not None:
+            _log.error("subscription.fell_silent", resource=name)
+            self._on_silence(name)
+        self._schedule.bring_forward(reading_of(resource, name), self._next_due(name, judged))
+        if turn.was_full or turn.found:
+            _log.info("mailbox.read", resource=name, is_full=turn.was_full, found=turn.found)
+        await self.mark_baselines(self._watch.owners_of(name))
+
+    async def _judge(self, name: str, before: MailboxRecord, turn: Turn) -> MailboxRecord:
+        is_sweep = not turn.was_full
+        return judge_silence(
+            replace(turn.record, fault=None),
+            changed_after=before.complete_at if is_sweep else None,
+            has_found=is_sweep and turn.found > 0,
+            heard_at=await self._heard_at(name, turn.record, has_found=is_sweep and turn.found > 0),
+            now=self._clock.now(),
+            limits=self._limits.silence,
+        )
+
+    async def _heard_at(self, name: str, record: MailboxRecord, *, has_found: bool) -> datetime | None:
+        """Look up when the subscription was last heard of, only where that matters."""
+        if not (has_found or record.unheard_since or record.is_silent):
+            return None
+        now = self._clock.now()
+        kept = timedelta(seconds=self._limits.notified_kept_s)
+        if self._notified_at is None or now - self._notified_at >= kept:
+            self._notified, self._notified_at = await self._ledger.read_notified(), now
+        subscription = self._ledger.subscriptions.get(name)
+        text = self._notified.get(subscription.id, "") if subscription else ""
+        return parse_instant(text).to_datetime() if text else None
+
+    def _next_due(self, name: str, record: MailboxRecord) -> datetime:
+        """Give when a resource is next read: each has its own place, so that rounds part ways."""
+        if record.fault is not None:
+            return record.fault.retry_at
+        if record.round is not None or record.complete_at is None:
+            return self._clock.now()
+        place = 0.8 + 0.2 * spread(f"{name}@{record.complete_at.timestamp()}")
+        return record.complete_at + timedelta(seconds=self._limits.sweep_interval_s * place)
+
+    def _full_due(self, name: str, full_at: datetime) -> datetime:
+        place = 0.8 + 0.2 * spread(f"{name}@full")
+        return full_at + timedelta(seconds=self._limits.full_resync_s * place)
+
+    async def note_failure(self, name: str, error: ServiceError) -> None:
+        """Write down why a resource could not be read, and when it is tried again."""
+        if name not in self._watch.resources:
+            return
+        before = self._ledger.mailboxes.get(name, MailboxRecord())
+        now = self._clock.now()
+        fault = build_fault(error, before.fault, subject=name, now=now, backoff=self._backoff)
+        await self._save(name, replace(before, fault=fault))
+        self._schedule.set(reading_of(self._watch.resources[name], name), fault.retry_at)
+        _log.warning("mailbox.read_failed", resource=name, fault=str(fault.kind), words=fault.words)
+        if fault.kind.is_of_mailbox:
+            await self.mark_baselines(self._watch.owners_of(name))
+
+    # --- the baseline of an owner ---
+
+    async def mark_baselines(self, owners: frozenset[OwnerKey]) -> None:
+        """Append the mark after the baseline of each owner whose resources have all been read."""
+        for key in sorted(owners):
+            owner = self._ledger.owners.get(key)
+            if owner is not None and not owner.is_baselined:
+                await self._mark_baseline(owner)
+
+    async def _mark_baseline(self, owner: WatchedOwner) -> None:
+        progress = self._ledger.progress.get(owner.roster_address)
+        if progress is None or not self._is_baseline_fed(owner.key, progress):
+            return
+        now = self._clock.now()
+        again = timedelta(seconds=self._limits.mark_again_s)
+        if progress.marked_at is not None and now - progress.marked_at < again:
+            return
+        await self._intake.append([build_mark(owner.key, progress, now)])
+        await self._ledger.write_progress(owner.roster_address, replace(progress, marked_at=now))
+
+    def _is_baseline_fed(self, owner: OwnerKey, progress: OwnerProgress) -> bool:
+        """Tell whether every resource of the owner that can be read has been, since they were added."""
+        names = self._watch.names_of(owner)
+        records = [self._ledger.mailboxes.get(name, MailboxRecord()) for name in names]
+        return bool(names) and all(
+            (record.full_at is not None and record.full_at >= progress.added_at)
+            or (record.fault is not None and record.fault.kind.is_of_mailbox)
+            for record in records
+        )
+
+
+def build_mark(owner: OwnerKey, progress: OwnerProgress, now: datetime) -> IntakeEntry:
+    """Give the entry that follows the last one of an owner's baseline.
+
+    Entries of an owner are worked off in order, so when it has come back all before it are done.
+    """
+    return IntakeEntry(
+        kind=Kind.LIFECYCLE,
+        origin=Origin.BASELINE,
+        lifecycle=RequestKind.BASELINED,
+        mailbox=MailboxKey(owner),
+        owner=owner,
+        item=name_mark(progress),
+        arrived_at=instant_of(now).text,
+    )
+
+
+def name_mark(progress: OwnerProgress) -> str:
+    """Tell one baseline of an owner from a later one."""
+    return instant_of(progress.added_at).text
