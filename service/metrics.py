@@ -83,7 +83,10 @@ class Metrics:
     def _add_pipeline(self) -> None:
         """Add what the worker counts."""
         self.entries_processed = self._counter(
-            "entries_processed", "Entries brought to an end, by kind, origin and outcome.", "kind", "origin", "outcome"
+            "entries_processed", "Entries brought to an end, by kind and outcome.", "kind", "outcome"
+        )
+        self.entries_in_flight = self._gauge(
+            "entries_in_flight", "Entries that this worker has taken and not yet done."
         )
         self.entry_seconds = self._histogram(
             "entry_processing_seconds", "Work on one entry, by kind.", _CALL, "kind"
@@ -153,6 +156,12 @@ class Metrics:
         )
         self.staleness_seconds = self._gauge(
             "mailbox_staleness_max_seconds", "Time since the most stale mailbox was last known to be complete."
+        )
+        self.keeper_duties = self._counter(
+            "keeper_duties", "Duties that the keeper did, by kind and outcome.", "kind", "outcome"
+        )
+        self.keeper_duty_seconds = self._histogram(
+            "keeper_duty_seconds", "Duration of a duty of the keeper, by kind.", _CALL, "kind"
         )
         self.is_leader = self._gauge("keeper_is_leader", "1 where this process holds the keeper's lease.")
         self.generations = self._counter("generations", "Times the state was found lost and begun anew.")

@@ -1,0 +1,37 @@
+"""The role `web`: listens for Graph, and stores what comes. Goes on listening while Redis is away."""
+
+from __future__ import annotations
+
+import asyncio
+
+from service.intake.appender import Appender
+from service.intake.listener import PublicListener
+
+
+class WebRole:
+    """The public listener and the one connection over which it stores."""
+
+    name = "web"
+
+    def __init__(self, *, listener: PublicListener, appender: Appender) -> None:
+        self._listener = listener
+        self._appender = appender
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set, then let requests under way be stored and answered.
+
+        Raises:
+            ConfigError: the address cannot be listened on.
+        """
+        async with asyncio.TaskGroup() as group:
+            appending = group.create_task(self._appender.run())
+            await self._listener.start()
+            try:
+                await stop.wait()
+            finally:
+                await self._listener.stop()
+                appending.cancel()
+
+    async def find_unready(self) -> str:
+        """Say why Redis does not take writes; empty where it does."""
+        return await self._appender.check()
