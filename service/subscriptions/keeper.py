@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
 
 from service.clock import Clock
-from service.errors import FencedError, ServiceError, StreamError
+from service.errors import FencedError, LayoutError, ServiceError, StreamError
 from service.ports import Generation
 from service.reconcile.model import Address, OwnerKey
 from service.roster import RosterEntry
@@ -132,7 +132,11 @@ class Keeper:
         }
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Keep until `stop` is set; then end what runs and give the lease back."""
+        """Keep until `stop` is set; then end what runs and give the lease back.
+
+        Raises:
+            LayoutError: the keys in Redis were written with another layout.
+        """
         try:
             while not stop.is_set():
                 await _sleep_or_stop(self._clock, stop, await self._tick_safely())
@@ -143,6 +147,8 @@ class Keeper:
         """Tick once; gives the pause until the next tick. Redis being away only makes it longer."""
         try:
             await self.tick()
+        except LayoutError:
+            raise
         except StreamError as error:
             _log.warning("keeper.outage_met", error=str(error), wait_s=self._limits.outage_wait_s)
             return self._limits.outage_wait_s

@@ -1,0 +1,245 @@
+"""How every watched resource stands, out of the books: for readiness, `subscriptions list` and the dashboard.
+
+Only reads. `build_status` is pure; `StatusReader` fetches the books, at most once per interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from service.clock import Clock
+from service.intake.client_state import ResourceKind
+from service.ports import Book, Generation, Records
+from service.reconcile.instant import parse_instant
+from service.reconcile.model import Address, OwnerKey
+from service.roster import RosterEntry, WatchedOwner, decode_roster_entry, decode_watched_owner
+from service.subscriptions.ledger import decode_book, decode_mailboxes_book
+from service.subscriptions.records import (
+    MailboxRecord,
+    OwnerProgress,
+    SubscriptionRecord,
+    decode_subscription,
+)
+from service.subscriptions.watch import Watch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceStatus:
+    """One watched resource.
+
+    Attributes:
+        name: such as `inbox/{mailbox key}`.
+        owners: addresses of the owners that it serves, in order.
+        subscription_id: empty while there is none.
+        left_s: seconds until the subscription ends; 0 where there is none or it has ended.
+        heard_at: the last notification that the present subscription brought.
+        staleness_s: seconds since all changes were known to be fed; None before the first round.
+        is_full_round: a round that reads everything is under way.
+        pages, items: how far the round under way is.
+        faults: what is wrong, in words; empty where nothing is.
+        is_watchable: False where the mailbox itself cannot be watched.
+        waits_for: what readiness waits for, in words; empty where for nothing.
+    """
+
+    name: str
+    owners: tuple[str, ...]
+    subscription_id: str
+    expires_at: datetime | None
+    left_s: float
+    heard_at: datetime | None
+    staleness_s: float | None
+    is_silent: bool
+    is_full_round: bool
+    pages: int
+    items: int
+    faults: tuple[str, ...]
+    is_watchable: bool
+    waits_for: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerStatus:
+    """One entry of the roster.
+
+    Attributes:
+        key: None while nobody was found.
+        delegates_named: the entry names them; otherwise they are discovered.
+        inboxes: keys of the mailboxes that are read for the owner.
+        fault: what is wrong, in words; empty where nothing is.
+        waits_for: what readiness waits for, in words; empty where for nothing.
+    """
+
+    roster_address: Address
+    key: OwnerKey | None
+    name: str
+    delegates_named: bool
+    inboxes: tuple[str, ...]
+    is_baselined: bool
+    fault: str
+    waits_for: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeeperStatus:
+    """All entries of the roster and all resources, each in order."""
+
+    owners: tuple[OwnerStatus, ...]
+    resources: tuple[ResourceStatus, ...]
+
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """Give what readiness waits for, in words; faulty mailboxes hold nothing back."""
+        return tuple(one.waits_for for one in (*self.owners, *self.resources) if one.waits_for)
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether every mailbox that can be watched has its subscription and its baseline."""
+        return not self.waits_for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """The records from which a status is made."""
+
+    roster: Mapping[Address, RosterEntry]
+    owners: Mapping[OwnerKey, WatchedOwner]
+    subscriptions: Mapping[str, SubscriptionRecord]
+    mailboxes: Mapping[str, MailboxRecord]
+    progress: Mapping[Address, OwnerProgress]
+    notified: Mapping[str, str]
+
+
+def build_status(books: Books, *, now: datetime, messages: ResourceKind = ResourceKind.INBOX) -> KeeperStatus:
+    """Put the books together."""
+    watch = Watch(messages=messages)
+    for owner in books.owners.values():
+        if owner.roster_address in books.roster:
+            watch.put(owner)
+    return KeeperStatus(
+        owners=tuple(_describe_owner(books, address) for address in sorted(books.roster)),
+        resources=tuple(_describe_resource(books, watch, name, now) for name in sorted(watch.resources)),
+    )
+
+
+def _describe_owner(books: Books, address: Address) -> OwnerStatus:
+    progress = books.progress.get(address)
+    key = progress.key if progress else None
+    owner = books.owners.get(key) if key is not None else None
+    fault = progress.fault if progress else None
+    words = owner.fault if owner and owner.fault else fault.words if fault else ""
+    is_excused = bool(owner and owner.fault) or bool(fault and fault.kind.is_of_mailbox)
+    waits_for = ""
+    if not is_excused and (owner is None or not owner.is_baselined):
+        waits_for = f"{address}: not looked up yet" if owner is None else f"{address}: baseline not complete"
+    return OwnerStatus(
+        roster_address=address,
+        key=key,
+        name=owner.name if owner else "",
+        delegates_named=books.roster[address].delegates is not None,
+        inboxes=owner.inboxes if owner else (),
+        is_baselined=owner is not None and owner.is_baselined,
+        fault=words,
+        waits_for=waits_for,
+    )
+
+
+def _describe_resource(books: Books, watch: Watch, name: str, now: datetime) -> ResourceStatus:
+    subscription = books.subscriptions.get(name, SubscriptionRecord())
+    mailbox = books.mailboxes.get(name, MailboxRecord())
+    faults = [fault for fault in (subscription.fault, mailbox.fault) if fault is not None]
+    is_watchable = not any(fault.kind.is_of_mailbox for fault in faults)
+    under_way = mailbox.round
+    ends_at = subscription.expires_at if subscription.is_alive(now) else None
+    return ResourceStatus(
+        name=name,
+        owners=tuple(sorted(books.owners[key].address for key in watch.owners_of(name))),
+        subscription_id=subscription.id,
+        expires_at=subscription.expires_at,
+        left_s=(ends_at - now).total_seconds() if ends_at else 0.0,
+        heard_at=_read_instant(books.notified.get(subscription.id, "")),
+        staleness_s=(now - mailbox.complete_at).total_seconds() if mailbox.complete_at else None,
+        is_silent=mailbox.is_silent,
+        is_full_round=under_way is not None and under_way.is_full,
+        pages=under_way.pages if under_way else 0,
+        items=under_way.items if under_way else 0,
+        faults=tuple(dict.fromkeys(fault.words for fault in faults)),
+        is_watchable=is_watchable,
+        waits_for=_name_lack(name, subscription, mailbox, now) if is_watchable else "",
+    )
+
+
+def _name_lack(name: str, subscription: SubscriptionRecord, mailbox: MailboxRecord, now: datetime) -> str:
+    if not subscription.is_alive(now):
+        return f"{name}: no subscription" + (f" ({subscription.fault.words})" if subscription.fault else "")
+    if mailbox.full_at is None:
+        return f"{name}: not read yet" + (f" ({mailbox.fault.words})" if mailbox.fault else "")
+    return ""
+
+
+def _read_instant(text: str) -> datetime | None:
+    try:
+        return parse_instant(text).to_datetime() if text else None
+    except ValueError:
+        return None
+
+
+class StatusReader:
+    """Reads the books for a status; any process may.
+
+    Args:
+        kept_s: a status that old is given again instead of reading the books.
+    """
+
+    def __init__(
+        self,
+        *,
+        records: Records,
+        clock: Clock,
+        messages: ResourceKind = ResourceKind.INBOX,
+        kept_s: float = 1.0,
+    ) -> None:
+        self._records = records
+        self._clock = clock
+        self._messages = messages
+        self._kept_s = kept_s
+        self._kept: tuple[float, KeeperStatus] | None = None
+
+    async def read(self) -> KeeperStatus:
+        """Give the status.
+
+        Raises:
+            StreamError: Redis is away.
+        """
+        now = self._clock.monotonic()
+        if self._kept is not None and now - self._kept[0] < self._kept_s:
+            return self._kept[1]
+        status = build_status(await self._read_books(), now=self._clock.now(), messages=self._messages)
+        self._kept = (now, status)
+        return status
+
+    async def find_unready(self, *, generation: Generation, named_max: int = 3) -> str:
+        """Say why the keeper is not ready, naming the first few reasons; empty where it is.
+
+        Raises:
+            StreamError: Redis is away.
+        """
+        if not await generation.exists():
+            return "no keeper has begun yet, or the state was lost"
+        lacks = (await self.read()).waits_for
+        rest = f", and {len(lacks) - named_max} more" if len(lacks) > named_max else ""
+        return "; ".join(lacks[:named_max]) + rest
+
+    async def _read_books(self) -> Books:
+        roster = decode_book(await self._records.read_all(Book.ROSTER), decode_roster_entry)
+        owners = decode_book(await self._records.read_all(Book.OWNERS), decode_watched_owner)
+        mailboxes, progress = decode_mailboxes_book(await self._records.read_all(Book.MAILBOXES))
+        return Books(
+            roster={Address(name): entry for name, entry in roster.items()},
+            owners={OwnerKey(key): owner for key, owner in owners.items()},
+            subscriptions=decode_book(await self._records.read_all(Book.SUBSCRIPTIONS), decode_subscription),
+            mailboxes=mailboxes,
+            progress=progress,
+            notified=await self._records.read_all(Book.NOTIFIED),
+        )
