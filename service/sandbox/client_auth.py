@@ -46,9 +46,9 @@ class ClientAuthentication:
                 "unauthorized_client",
                 700016,
                 f"Application with identifier '{client_id[:64]}' was not found in the directory 'Contoso'. "
-                "This can happen if the application has not been installed by the administrator of the tenant "
-                "or consented to by any user in the tenant. You may have sent your authentication request to "
-                "the wrong tenant.",
+                "This can happen if the application has not been installed by the administrator of the "
+                "tenant or consented to by any user in the tenant. You may have sent your authentication "
+                "request to the wrong tenant.",
             )
         return self._application
 
@@ -128,7 +128,7 @@ class ClientAuthentication:
             )
         if claims.get("aud") not in token_endpoints:
             raise _refuse_client(700023, "Client assertion audience claim does not match Realm issuer.")
-        thumbprint = str(header.get("x5t#S256") or header.get("x5t") or "")
+        thumbprint = str(header.get("x5t#S256") or header.get("x5t") or "").rstrip("=")  # MSAL pads it
         certificate = self._application.certificates.get(thumbprint)
         algorithm = header.get("alg")
         if certificate is None or algorithm not in ("RS256", "PS256"):

@@ -28,8 +28,8 @@ def resolve_tenant(segment: str, tenant_id: str) -> str:
         "invalid_tenant",
         90002,
         f"Tenant '{segment[:64]}' not found. Check to make sure you have the correct tenant ID and are "
-        "signing into the correct cloud. Check with your subscription administrator, this may happen if there "
-        "are no active subscriptions for the tenant.",
+        "signing into the correct cloud. Check with your subscription administrator, this may happen if "
+        "there are no active subscriptions for the tenant.",
     )
 
 

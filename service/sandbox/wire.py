@@ -56,6 +56,7 @@ class GraphRequest:
         body: decoded JSON; None where there was no body.
         base_url: origin and version as the caller sees them, for links, such as `https://localhost:1/v1.0`.
         url: the absolute URL as the caller sees it.
+        is_part: it came as a part of a `$batch`.
     """
 
     method: str
@@ -66,6 +67,7 @@ class GraphRequest:
     caller: Caller
     base_url: str
     url: str
+    is_part: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,330 @@
+"""`/subscriptions` as Graph serves it: create, list, read, renew, reauthorize, delete.
+
+Must never give a client state back, and never make a subscription whose endpoint did not answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+from service.sandbox.faults import FaultBoard
+from service.sandbox.handshake import build_timeout
+from service.sandbox.notifications import spell_instant
+from service.sandbox.people import User
+from service.sandbox.registration import Application
+from service.sandbox.routing import Router
+from service.sandbox.subscription_book import (
+    PER_MAILBOX_MAX,
+    Subscription,
+    SubscriptionBook,
+    Watch,
+    build_key,
+)
+from service.sandbox.subscription_request import Creation, read_amendment, read_creation
+from service.sandbox.subscription_resource import ResourcePath, refuse_operation
+from service.sandbox.wire import Caller, GraphFault, GraphRequest, GraphResponse, SandboxClock
+from service.sandbox.world import World
+
+LIFETIME_MAX: Final = timedelta(minutes=10_080)
+RICH_LIFETIME_MAX: Final = timedelta(minutes=1_440)
+LIFETIME_FLOOR: Final = timedelta(minutes=45)
+PAGE_SIZE: Final = 100
+_PERMISSIONS: Final = {
+    "message": frozenset({"Mail.Read", "Mail.ReadBasic", "Mail.ReadBasic.All"}),
+    "event": frozenset({"Calendars.Read"}),
+}
+
+
+class Followers(Protocol):
+    """Who is told that a subscription came or was given more time."""
+
+    def follow(self, subscription: Subscription) -> None: ...
+
+
+class Subscriptions:
+    """The resource and its rules.
+
+    Source: https://learn.microsoft.com/graph/api/resources/subscription
+    """
+
+    def __init__(
+        self,
+        *,
+        world: World,
+        clock: SandboxClock,
+        book: SubscriptionBook,
+        application: Application,
+        faults: FaultBoard,
+        validate: Callable[[str], Awaitable[None]],
+        followers: Followers,
+    ) -> None:
+        self._world = world
+        self._clock = clock
+        self._book = book
+        self._application = application
+        self._faults = faults
+        self._validate = validate
+        self._followers = followers
+        self._being_made: set[tuple[Any, ...]] = set()
+
+    def add_routes(self, router: Router) -> None:
+        """Serve the resource."""
+        router.add("POST", "subscriptions", self._create)
+        router.add("GET", "subscriptions", self._list)
+        router.add("GET", "subscriptions/{id}", self._show)
+        router.add("PATCH", "subscriptions/{id}", self._amend)
+        router.add("DELETE", "subscriptions/{id}", self._delete)
+        router.add("POST", "subscriptions/{id}/reauthorize", self._reauthorize)
+
+    # --- create ---
+
+    async def _create(self, request: GraphRequest) -> GraphResponse:
+        _refuse_options(request)
+        creation = read_creation(request.body)
+        watch = self._resolve(creation.path, request.caller)
+        expires_at = self._grant_lifetime(creation.expires_at, is_rich=creation.encryption is not None)
+        key = build_key(request.caller.app_id, watch, creation.change_types)
+        self._refuse_duplicate(key)
+        self._being_made.add(key)
+        try:
+            await self._shake_hands(creation)
+            self._check_quota(watch)
+            subscription = self._build(creation, watch, request, expires_at)
+            self._book.add(subscription)
+        finally:
+            self._being_made.discard(key)
+        self._followers.follow(subscription)
+        return GraphResponse(status=201, body=self._render(subscription, request))
+
+    def _build(
+        self, creation: Creation, watch: Watch, request: GraphRequest, expires_at: datetime
+    ) -> Subscription:
+        caller = request.caller
+        return Subscription(
+            id=self._world.ids.guid(),
+            app_id=caller.app_id,
+            creator_id=caller.user_id or self._application.object_id,
+            made_by_person=caller.user_id is not None,
+            resource=creation.resource,
+            watch=watch,
+            change_types=creation.change_types,
+            notification_url=creation.notification_url,
+            lifecycle_url=creation.lifecycle_url,
+            client_state=creation.client_state,
+            created_at=self._clock.now(),
+            expires_at=expires_at,
+            encryption=creation.encryption,
+            tls_version=creation.tls_version,
+            audience=creation.audience,
+            uses_immutable_ids=_prefers_immutable_ids(request),
+            authority=caller.authority,
+        )
+
+    def _resolve(self, path: ResourcePath, caller: Caller) -> Watch:
+        """Find the mailbox and folder, and check that the caller may watch it.
+
+        Raises:
+            GraphFault: 400, 403, 404, wrapped as Outlook's errors are.
+        """
+        if path.user is None and caller.user_id is None:
+            raise refuse_operation("Create", 400, "The resource 'me' needs a signed-in user.")
+        user = self._find_user(path.user or str(caller.user_id))
+        self._admit(path, user, caller)
+        try:
+            box = self._world.mailbox(user.id)
+            folder_id = "" if path.folder is None else box.find_folder(path.folder).id
+        except GraphFault as fault:
+            raise refuse_operation("Create", 404, fault.message) from fault
+        return Watch(
+            user_id=user.id,
+            kind=path.kind,
+            folder_id=folder_id,
+            select=path.select,
+            expand=path.options.get("$expand", ""),
+            filter=path.options.get("$filter", ""),
+        )
+
+    def _find_user(self, id_or_address: str) -> User:
+        try:
+            return self._world.find_user(id_or_address)
+        except GraphFault as fault:
+            raise refuse_operation("Create", 404, fault.message) from fault
+
+    def _admit(self, path: ResourcePath, user: User, caller: Caller) -> None:
+        """Check permissions: application permissions reach every mailbox, a person's only the own one.
+
+        Source: https://learn.microsoft.com/graph/api/subscription-post-subscriptions#permissions
+        """
+        if not _PERMISSIONS[path.kind] & caller.permissions:
+            raise refuse_operation("Create", 403, "Access is denied. Check credentials and try again.")
+        if caller.user_id not in (None, user.id):
+            raise refuse_operation("Create", 403, "Access is denied. Check credentials and try again.")
+        if caller.user_id is None and user.id in self._application.denied_mailboxes:
+            raise refuse_operation("Create", 403, "Access to OData is disabled.")
+
+    def _refuse_duplicate(self, key: tuple[Any, ...]) -> None:
+        self._book.drop_expired(self._clock.now())
+        same = self._book.find_same(key)
+        if same is not None or key in self._being_made:
+            known = "<>" if same is None else same.id
+            raise GraphFault(
+                409,
+                "ObjectIdentifierInUse",
+                f"Subscription Id {known} already exists for the requested combination",
+            )
+
+    def _check_quota(self, watch: Watch) -> None:
+        self._book.drop_expired(self._clock.now())
+        if self._book.count_of(watch.user_id) >= PER_MAILBOX_MAX:
+            raise refuse_operation(
+                "Create",
+                403,
+                f"The mailbox has the maximum of {PER_MAILBOX_MAX} active subscriptions already.",
+            )
+
+    def _grant_lifetime(self, asked: datetime, *, is_rich: bool) -> datetime:
+        """Give the expiry that is granted: no less than 45 minutes, no more than the kind allows.
+
+        Raises:
+            GraphFault: 400 beyond the maximum.
+        """
+        now = self._clock.now()
+        longest = RICH_LIFETIME_MAX if is_rich else LIFETIME_MAX
+        if asked > now + longest:
+            minutes = int(longest.total_seconds() // 60)
+            raise GraphFault(
+                400, "ExtensionError", f"Subscription expiration can only be {minutes} minutes in the future."
+            )
+        granted = max(asked, now + LIFETIME_FLOOR)
+        cap_s = self._faults.active.lifetime_s
+        return granted if cap_s is None else min(granted, now + timedelta(seconds=cap_s))
+
+    async def _shake_hands(self, creation: Creation) -> None:
+        """Validate both URLs, one after the other, also where they are the same."""
+        for url in (creation.notification_url, creation.lifecycle_url):
+            if url is not None:
+                self._stumble()
+                await self._validate(url)
+
+    def _stumble(self) -> None:
+        if self._faults.fails_handshake():
+            raise build_timeout()
+
+    # --- the others ---
+
+    async def _list(self, request: GraphRequest) -> GraphResponse:
+        """List what the caller may see, a page at a time; no option but the link's own."""
+        start = _read_skip(request)
+        mine = [held for held in self._all() if self._is_visible(held, request.caller)]
+        body: dict[str, Any] = {
+            "@odata.context": f"{request.base_url}/$metadata#subscriptions",
+            "value": [describe(held) for held in mine[start : start + PAGE_SIZE]],
+        }
+        if len(mine) > start + PAGE_SIZE:
+            body["@odata.nextLink"] = f"{request.base_url}/subscriptions?$skiptoken={start + PAGE_SIZE}"
+        return GraphResponse(body=body)
+
+    async def _show(self, request: GraphRequest) -> GraphResponse:
+        _refuse_options(request)
+        return GraphResponse(body=self._render(self._find(request), request))
+
+    async def _amend(self, request: GraphRequest) -> GraphResponse:
+        """Renew, which reauthorizes too, or put another certificate in place."""
+        _refuse_options(request)
+        amendment = read_amendment(request.body)
+        subscription = self._find(request)
+        if amendment.encryption is not None and subscription.encryption is None:
+            raise refuse_operation("Update", 400, "The subscription has no resource data.")
+        if amendment.expires_at is not None:
+            self._stumble()
+            is_rich = subscription.encryption is not None
+            subscription.expires_at = self._grant_lifetime(amendment.expires_at, is_rich=is_rich)
+            self._book.reschedule(subscription)
+            self._followers.follow(subscription)
+        subscription.encryption = amendment.encryption or subscription.encryption
+        subscription.reauthorized_at = self._clock.now()
+        return GraphResponse(body=self._render(subscription, request))
+
+    async def _reauthorize(self, request: GraphRequest) -> GraphResponse:
+        _refuse_options(request)
+        subscription = self._find(request)
+        self._stumble()
+        subscription.reauthorized_at = self._clock.now()
+        return GraphResponse(status=204)
+
+    async def _delete(self, request: GraphRequest) -> GraphResponse:
+        _refuse_options(request)
+        self._book.remove(self._find(request))
+        return GraphResponse(status=204)
+
+    def _all(self) -> tuple[Subscription, ...]:
+        self._book.drop_expired(self._clock.now())
+        return tuple(self._book.list_all())
+
+    def _find(self, request: GraphRequest) -> Subscription:
+        self._book.drop_expired(self._clock.now())
+        found = self._book.find(request.segments[1])
+        if found is None or not self._is_visible(found, request.caller):
+            raise GraphFault(404, "ResourceNotFound", "The object was not found.")
+        return found
+
+    @staticmethod
+    def _is_visible(subscription: Subscription, caller: Caller) -> bool:
+        """An application sees what it made, for itself or for people; a person what they made with it."""
+        if subscription.app_id != caller.app_id:
+            return False
+        return caller.user_id is None or (
+            subscription.made_by_person and subscription.creator_id == caller.user_id
+        )
+
+    @staticmethod
+    def _render(subscription: Subscription, request: GraphRequest) -> dict[str, Any]:
+        context = {"@odata.context": f"{request.base_url}/$metadata#subscriptions/$entity"}
+        return context | describe(subscription)
+
+
+def describe(subscription: Subscription) -> dict[str, Any]:
+    """Show a subscription without its secrets.
+
+    Source: https://learn.microsoft.com/graph/api/subscription-get
+    """
+    encryption = subscription.encryption
+    return {
+        "id": subscription.id,
+        "resource": subscription.resource,
+        "applicationId": subscription.app_id,
+        "changeType": ",".join(subscription.change_types),
+        "clientState": None,
+        "notificationUrl": subscription.notification_url,
+        "notificationQueryOptions": None,
+        "lifecycleNotificationUrl": subscription.lifecycle_url,
+        "expirationDateTime": spell_instant(subscription.expires_at),
+        "creatorId": subscription.creator_id,
+        "includeResourceData": True if encryption is not None else None,
+        "latestSupportedTlsVersion": subscription.tls_version,
+        "encryptionCertificate": None,
+        "encryptionCertificateId": None if encryption is None else encryption.certificate_id,
+        "notificationUrlAppId": subscription.audience,
+    }
+
+
+def _prefers_immutable_ids(request: GraphRequest) -> bool:
+    """Source: https://learn.microsoft.com/graph/outlook-immutable-id"""
+    wishes = request.headers.get("prefer", "").lower().replace(" ", "").replace('"', "")
+    return "idtype=immutableid" in wishes.replace(";", ",").split(",")
+
+
+def _refuse_options(request: GraphRequest) -> None:
+    if request.query:
+        raise GraphFault(400, "BadRequest", f"The query option '{request.query[0][0]}' is not supported.")
+
+
+def _read_skip(request: GraphRequest) -> int:
+    if not request.query:
+        return 0
+    name, value = request.query[0]
+    if len(request.query) > 1 or name != "$skiptoken" or not value.isdigit():
+        raise GraphFault(400, "BadRequest", f"The query option '{name}' is not supported.")
+    return int(value)
