@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import fcntl
 import importlib.util
 import os
 import re
@@ -19,8 +20,8 @@ import socket
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -32,6 +33,8 @@ VERSION_MIN: Final = (7, 0, 0)
 _NAMES: Final = ("redis-server", "valkey-server")
 _VERSION: Final = re.compile(r"\bv=(\d+)\.(\d+)\.(\d+)")
 _PONG: Final = b"+PONG\r\n"
+_PREFIX: Final = "response-sync-"
+_LOCK: Final = "owner.lock"
 _PROBE_WAIT_S: Final = 0.02
 _VERSION_WAIT_S: Final = 5.0
 _STARTS_MAX: Final = 3
@@ -78,6 +81,7 @@ async def embedded_redis(
     is_append_only: bool = True,
     directory: Path | None = None,
     program: Path | None = None,
+    configuration: Mapping[str, str] | None = None,
     start_timeout_s: float = 15.0,
     stop_timeout_s: float = 5.0,
 ) -> AsyncIterator[EmbeddedRedis]:
@@ -88,23 +92,20 @@ async def embedded_redis(
         is_append_only: every write goes to the append-only file, synced each second.
         directory: where the data lie; they stay there afterwards. None: a temporary one that is removed.
         program: the server to start; None looks for one.
+        configuration: further lines of the server's configuration, by name.
 
     Raises:
         ConfigError: there is no server program that will do.
         StreamError: the server did not come up in time; the end of its log is in the message.
     """
     chosen = await find_server_program(program)
-    place = directory or Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="response-sync-"))
-    try:
-        process, url = await _start(chosen, place, listener, is_append_only, start_timeout_s)
+    with _keep(directory) if directory else _make_directory() as place:
+        lines = {"appendonly": "yes" if is_append_only else "no", **(configuration or {})}
+        process, url = await _start(chosen, place, listener, lines, start_timeout_s)
         try:
             yield EmbeddedRedis(url=url, pid=process.pid, directory=place, program=chosen)
         finally:
             await asyncio.shield(_stop(process, stop_timeout_s))
-    finally:
-        if directory is None:
-            # Not in a thread: this must be done also while the loop is being torn down.
-            shutil.rmtree(place, ignore_errors=True)
 
 
 async def find_server_program(wanted: Path | None = None) -> ServerProgram:
@@ -158,6 +159,43 @@ async def _read_version(path: Path) -> tuple[int, int, int] | None:
     return (int(found[1]), int(found[2]), int(found[3])) if found else None
 
 
+# --- Where the data lie ---
+
+
+@contextmanager
+def _keep(directory: Path) -> Iterator[Path]:
+    yield directory
+
+
+@contextmanager
+def _make_directory() -> Iterator[Path]:
+    """Make a directory that only we may enter, and remove it afterwards.
+
+    A run that was killed could not remove its own: those are known by a lock that nobody holds.
+    """
+    _remove_orphans(Path(tempfile.gettempdir()))
+    place = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    with (place / "new.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # Seen under its name only once it is held.
+        (place / "new.lock").rename(place / _LOCK)
+        try:
+            yield place
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _remove_orphans(parent: Path) -> None:
+    for path in parent.glob(f"{_PREFIX}*/{_LOCK}"):
+        # Another user's, or removed meanwhile.
+        with suppress(OSError), path.open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path.parent, ignore_errors=True)
+
+
+# --- The process ---
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Address:
     """Where the server will listen; `port` is None for a socket file."""
@@ -179,12 +217,12 @@ class _Address:
 
 
 async def _start(
-    program: ServerProgram, place: Path, listener: Listener, is_append_only: bool, timeout_s: float
+    program: ServerProgram, place: Path, listener: Listener, lines: Mapping[str, str], timeout_s: float
 ) -> tuple[Process, str]:
     """Start the server and wait until it answers; a free port may be gone before the server has it."""
     for _ in range(_STARTS_MAX if listener is Listener.LOOPBACK else 1):
         address = _choose_address(place, listener)
-        _write_private(place / "server.conf", _build_configuration(place, address, is_append_only))
+        _write_private(place / "server.conf", _build_configuration(place, address, lines))
         process = await asyncio.create_subprocess_exec(
             program.path,
             place / "server.conf",
@@ -215,23 +253,22 @@ def _choose_address(place: Path, listener: Listener) -> _Address:
     return _Address(socket_path=socket_path, port=port, password=secrets.token_urlsafe(24))
 
 
-def _build_configuration(place: Path, address: _Address, is_append_only: bool) -> str:
-    lines = [
-        f"port {address.port or 0}",
-        "bind 127.0.0.1",
-        f'unixsocket "{address.socket_path}"',
-        "unixsocketperm 700",
-        f'dir "{place}"',
-        f'logfile "{place / "server.log"}"',
-        f"appendonly {'yes' if is_append_only else 'no'}",
-        "appendfsync everysec",
-        'save ""',
-        "maxmemory-policy noeviction",
-        "daemonize no",
-    ]
-    if address.password:
-        lines.append(f"requirepass {address.password}")
-    return "\n".join([*lines, ""])
+def _build_configuration(place: Path, address: _Address, lines: Mapping[str, str]) -> str:
+    all_lines = {
+        "port": str(address.port or 0),
+        "bind": "127.0.0.1",
+        "unixsocket": f'"{address.socket_path}"',
+        "unixsocketperm": "700",
+        "dir": f'"{place}"',
+        "logfile": f'"{place / "server.log"}"',
+        "appendfsync": "everysec",
+        "save": '""',
+        "maxmemory-policy": "noeviction",
+        "daemonize": "no",
+        **({"requirepass": address.password} if address.password else {}),
+        **lines,
+    }
+    return "".join(f"{name} {value}\n" for name, value in all_lines.items())
 
 
 def _write_private(path: Path, text: str) -> None:

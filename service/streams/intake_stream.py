@@ -91,9 +91,8 @@ class RedisIntakeStream:
 
         Walks the pending list from call to call; entries that were deleted meanwhile are passed over.
         """
-        reply = await self._run_with_group(
-            _CLAIM, [GROUP, consumer, to_duration_ms(idle_s), self._claim_from, count]
-        )
+        idle_ms = round(idle_s * 1000)
+        reply = await self._run_with_group(_CLAIM, [GROUP, consumer, idle_ms, self._claim_from, count])
         self._claim_from, *claimed = reply
         return tuple(
             Delivered(id=entry_id, fields=pair_up(flat), deliveries=int(deliveries))

@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,14 @@ import redis.asyncio
 
 from service.embedded import Listener, embedded_redis, find_server_program
 from service.errors import ConfigError, StreamError
+from tests.integration.waiting import wait_until
 
 
 async def _ask(url: str, *command: str) -> object:
     client = redis.asyncio.Redis.from_url(url, decode_responses=True)
     try:
-        return await client.execute_command(*command)
+        execute: Callable[..., Awaitable[object]] = client.execute_command
+        return await execute(*command)
     finally:
         await client.aclose()
 
@@ -30,12 +33,6 @@ def _is_running(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-
-
-async def _wait_until_ended(pid: int, timeout_s: float = 10) -> None:
-    async with asyncio.timeout(timeout_s):
-        while _is_running(pid):
-            await asyncio.sleep(0.02)
 
 
 def _write_program(path: Path, script: str) -> Path:
@@ -70,7 +67,7 @@ async def test_data_of_a_given_directory_survive_a_kill_and_a_new_start(tmp_path
         os.kill(server.pid, signal.SIGKILL)
     async with embedded_redis(directory=tmp_path) as server:
         assert await _ask(server.url, "GET", "kept") == "yes"
-    assert tmp_path.exists()
+    assert (tmp_path / "appendonlydir").exists()
 
 
 async def test_server_is_ended_when_the_block_fails() -> None:
@@ -99,10 +96,11 @@ async def test_server_ends_when_its_parent_is_killed() -> None:
     pid, directory = (await parent.stdout.readline()).decode().split()
     parent.kill()
     await parent.wait()
-    await _wait_until_ended(int(pid))
-    for left in sorted(Path(directory).rglob("*"), reverse=True):
-        left.rmdir() if left.is_dir() else left.unlink()
-    Path(directory).rmdir()
+    await wait_until(lambda: not _is_running(int(pid)))
+    async with embedded_redis() as server:
+        assert not Path(directory).exists(), "what a killed run left is removed by the next one"  # noqa: ASYNC240
+        async with embedded_redis():
+            assert server.directory.exists(), "what another run uses is left alone"
 
 
 async def test_server_on_path_wins_over_the_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,13 +141,14 @@ async def test_server_that_ends_at_once_is_an_error_and_leaves_nothing(
     with pytest.raises(StreamError, match="did not start: no memory"):
         async with embedded_redis(program=broken, listener=listener):
             pytest.fail("the block must not run")
-    assert [path.name for path in tmp_path.iterdir()] == ["redis-server"]
+    assert os.listdir(tmp_path) == ["redis-server"]  # noqa: PTH208
 
 
 async def test_server_that_never_answers_is_ended_after_the_time_limit(tmp_path: Path) -> None:
     silent = _write_program(
         tmp_path / "redis-server",
-        f'test "$1" = --version && echo "Redis server v=7.0.0" || {{ echo $$ > {tmp_path}/pid; exec sleep 60; }}',
+        'test "$1" = --version && echo "Redis server v=7.0.0" || '
+        f"{{ echo $$ > {tmp_path}/pid; exec sleep 60; }}",
     )
     with pytest.raises(StreamError, match="did not start"):
         async with embedded_redis(program=silent, start_timeout_s=0.5):

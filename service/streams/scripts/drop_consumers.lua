@@ -7,6 +7,7 @@
 --
 -- Gives how many were dropped.
 
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 local dropped = 0
 for _, reply in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
   local consumer = {}

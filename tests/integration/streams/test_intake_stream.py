@@ -1,0 +1,423 @@
+"""The intake stream and its due list: read, claim, acknowledge, defer, dead-letter; on a real server."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+
+import pytest
+
+from service.entries import IntakeEntry, Kind, Origin, parse_entry
+from service.errors import GenerationMissingError, StreamError
+from service.ports import Delivered, TimerChange
+from service.reconcile.model import WHOLE, Address, OwnerKey
+from service.streams.connection import RedisLimits, RedisTarget, connect
+from service.streams.dead_letters import DeadLetters
+from service.streams.due_list import DueList
+from service.streams.intake_stream import RedisIntakeStream
+from service.streams.keys import GROUP
+from tests.integration.streams.conftest import NEXT_MONTH, OWNER, Streams, build_commit
+from tests.integration.waiting import wait_until
+
+NOW = datetime(2026, 11, 24, 5, 16, 48, tzinfo=UTC)
+
+
+def build_entry(item: str, **members: str) -> IntakeEntry:
+    return IntakeEntry(
+        kind=Kind.MESSAGE, origin=Origin.NOTIFICATION, **{"mailbox": "adele", "item": item, **members}
+    )
+
+
+async def read_all(streams: Streams, consumer: str = "c") -> tuple[Delivered, ...]:
+    return await streams.intake.read(consumer, count=1000, block_s=0)
+
+
+async def drain(streams: Streams) -> list[IntakeEntry]:
+    """Read and acknowledge everything; gives the entries in order."""
+    delivered = await read_all(streams)
+    await streams.intake.acknowledge([entry.id for entry in delivered])
+    return [parse_entry(entry.fields) for entry in delivered]
+
+
+async def test_entries_are_read_once_and_in_order(streams: Streams) -> None:
+    entries = [build_entry(f"{number}") for number in range(50)]
+    await streams.intake.append(entries[:20])
+    await streams.intake.append(entries[20:])
+    await streams.intake.append([])
+    first = await streams.intake.read("a", count=30, block_s=0)
+    second = await streams.intake.read("b", count=30, block_s=0)
+    assert [parse_entry(entry.fields) for entry in (*first, *second)] == entries
+    assert {entry.deliveries for entry in first} == {1}
+    await streams.intake.acknowledge([entry.id for entry in (*first, *second)])
+    assert await streams.link.call("XLEN", streams.keys.intake) == 0
+
+
+async def test_thousands_of_entries_are_appended_at_once(streams: Streams) -> None:
+    await streams.intake.append([build_entry(str(number)) for number in range(5_000)])
+    await streams.intake.acknowledge(
+        [entry.id for entry in await streams.intake.read("c", count=5_000, block_s=0)]
+    )
+    assert await streams.link.call("XLEN", streams.keys.intake) == 0
+
+
+async def test_read_waits_for_the_first_entry_and_no_longer(streams: Streams) -> None:
+    reading = asyncio.create_task(streams.intake.read("c", count=10, block_s=2))
+    await wait_until(lambda: _is_blocked(streams))
+    started = monotonic()
+    await streams.intake.append([build_entry("a")])
+    [delivered] = await reading
+    assert monotonic() - started < 1
+    await streams.intake.acknowledge([delivered.id])
+
+
+async def test_read_of_an_empty_stream_ends_after_its_time(streams: Streams) -> None:
+    started = monotonic()
+    assert await streams.intake.read("c", count=10, block_s=0.1) == ()
+    assert 0.09 < monotonic() - started < 1.5
+
+
+async def test_read_never_blocks_longer_than_a_command_may_take(streams: Streams, redis_url: str) -> None:
+    link = connect(RedisTarget(url=redis_url), RedisLimits(command_timeout_s=0.3))
+    intake = RedisIntakeStream(
+        link, streams.keys, due_list=streams.due_list, dead_letters=streams.dead_letters
+    )
+    assert await intake.read("c", count=10, block_s=60) == ()
+    await link.aclose()
+
+
+async def test_cancelled_read_loses_no_entry(streams: Streams) -> None:
+    for number in range(20):
+        reading = asyncio.create_task(streams.intake.read("c", count=10, block_s=2))
+        appending = asyncio.create_task(streams.intake.append([build_entry(str(number))]))
+        await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.gather(reading, appending, return_exceptions=True)
+    seen = [*await read_all(streams), *await streams.intake.claim("d", idle_s=0, count=100)]
+    assert {entry.fields["item"] for entry in seen} == {str(number) for number in range(20)}
+    await streams.intake.acknowledge([entry.id for entry in seen])
+
+
+async def test_entry_left_by_a_dead_consumer_is_claimed_with_its_deliveries(streams: Streams) -> None:
+    await streams.intake.append([build_entry("a"), build_entry("b")])
+    first = await read_all(streams, "dead")
+    assert await streams.intake.claim("alive", idle_s=60, count=10) == ()
+    claimed = await streams.intake.claim("alive", idle_s=0, count=10)
+    assert [(entry.id, entry.fields, entry.deliveries) for entry in claimed] == [
+        (entry.id, entry.fields, 2) for entry in first
+    ]
+    again = await streams.intake.claim("other", idle_s=0, count=10)
+    assert [entry.deliveries for entry in again] == [3, 3]
+    await streams.intake.acknowledge([entry.id for entry in again])
+
+
+async def test_claiming_walks_through_all_that_is_pending(streams: Streams) -> None:
+    await streams.intake.append([build_entry(str(number)) for number in range(25)])
+    await read_all(streams, "dead")
+    claimed: list[str] = []
+    for _ in range(3):
+        claimed += [entry.id for entry in await streams.intake.claim("alive", idle_s=0, count=10)]
+    assert len(set(claimed)) == 25
+    await streams.intake.acknowledge(claimed)
+
+
+async def test_pending_entry_that_was_deleted_is_passed_over(streams: Streams) -> None:
+    await streams.intake.append([build_entry("a"), build_entry("b")])
+    first, second = await read_all(streams, "dead")
+    await streams.link.call("XDEL", streams.keys.intake, first.id)
+    claimed = await streams.intake.claim("alive", idle_s=0, count=10)
+    assert [entry.id for entry in claimed] == [second.id]
+    await streams.intake.acknowledge([second.id])
+
+
+async def test_acknowledging_twice_or_nothing_is_harmless(streams: Streams) -> None:
+    await streams.intake.append([build_entry("a")])
+    [delivered] = await read_all(streams)
+    await streams.intake.acknowledge([])
+    await streams.intake.acknowledge([delivered.id])
+    await streams.intake.acknowledge([delivered.id, "0-1"])
+
+
+async def test_making_the_group_again_changes_nothing(streams: Streams) -> None:
+    await streams.intake.append([build_entry("a")])
+    assert len(await read_all(streams)) == 1
+    await streams.intake.ensure_group()
+    assert await read_all(streams) == ()
+    await streams.intake.acknowledge([(await streams.intake.claim("c", idle_s=0, count=1))[0].id])
+
+
+async def test_group_that_was_lost_is_made_again_and_reads_what_came_before_it(streams: Streams) -> None:
+    await streams.link.call("DEL", streams.keys.intake)
+    await streams.intake.append([build_entry("a")])
+    assert [entry.item for entry in await drain(streams)] == ["a"]
+    await streams.link.call("DEL", streams.keys.intake)
+    assert await streams.intake.claim("c", idle_s=0, count=10) == ()
+    await streams.link.call("DEL", streams.keys.intake)
+    assert await streams.intake.drop_silent_consumers(silent_s=0) == 0
+    await streams.link.call("DEL", streams.keys.intake)
+    assert (await streams.intake.measure()).entries == 0
+
+
+async def test_stream_that_goes_away_under_a_blocked_read_comes_back(streams: Streams) -> None:
+    reading = asyncio.create_task(streams.intake.read("c", count=10, block_s=2.5))
+    await wait_until(lambda: _is_blocked(streams))
+    await streams.link.call("DEL", streams.keys.intake)
+    await streams.intake.append([build_entry("a")])
+    delivered = await reading or await read_all(streams)
+    assert [entry.fields["item"] for entry in delivered] == ["a"]
+    await streams.intake.acknowledge([entry.id for entry in delivered])
+
+
+async def test_entry_with_foreign_bytes_is_delivered_and_can_be_given_up(streams: Streams) -> None:
+    for value in (b"\xff\xfe", b""):
+        await streams.link.client.execute_command("XADD", streams.keys.intake, "*", b"kind\xff", value)
+    for entry in await read_all(streams):
+        with pytest.raises(ValueError, match="not an intake entry"):
+            parse_entry(entry.fields)
+        await streams.intake.dead_letter(entry, reason="malformed", detail="", at=NOW)
+    assert await streams.dead_letters.count() == 2
+
+
+async def test_text_that_is_no_unicode_is_stored_with_a_mark_in_its_place(streams: Streams) -> None:
+    await streams.intake.append([build_entry("a\ud800b")])
+    assert [entry.item for entry in await drain(streams)] == ["a?b"]
+
+
+# --- Putting off ---
+
+
+async def test_deferred_entry_comes_back_when_it_is_due_and_not_before(streams: Streams) -> None:
+    await streams.intake.append([build_entry("a")])
+    [delivered] = await read_all(streams)
+    retry = build_entry("a", attempt="1", traceparent="00-1-2-01")
+    await streams.intake.defer(delivered, retry, due_at=NOW + timedelta(seconds=30))
+    assert await streams.link.call("XLEN", streams.keys.intake) == 0
+    assert await streams.intake.release_due(NOW + timedelta(seconds=29.999), count=10) == 0
+    assert await streams.intake.release_due(NOW + timedelta(seconds=30), count=10) == 1
+    assert await streams.intake.release_due(NOW + timedelta(days=1), count=10) == 0
+    assert await drain(streams) == [retry]
+
+
+async def test_entry_deferred_by_two_workers_comes_back_once(streams: Streams) -> None:
+    await streams.intake.append([build_entry("a")])
+    [delivered] = await read_all(streams)
+    for attempt in ("1", "2"):
+        await streams.intake.defer(delivered, build_entry("a", attempt=attempt), due_at=NOW)
+    assert await streams.intake.release_due(NOW, count=10) == 1
+    assert [entry.attempt for entry in await drain(streams)] == ["2"]
+
+
+async def test_release_gives_the_earliest_first_and_no_more_than_asked(streams: Streams) -> None:
+    for number in (3, 1, 2):
+        await streams.due_list.put_off(
+            f"{number}-0", build_entry(str(number)), NOW + timedelta(seconds=number)
+        )
+    assert await streams.intake.release_due(NOW + timedelta(seconds=9), count=2) == 2
+    assert [entry.item for entry in await drain(streams)] == ["1", "2"]
+    assert await streams.due_list.count() == 1
+
+
+@pytest.mark.parametrize("partitions", [5])
+async def test_release_reaches_every_partition_in_turn(streams: Streams) -> None:
+    owners = [f"person{number}" for number in range(40)]
+    assert {streams.keys.partition_of(owner) for owner in owners} == set(range(5))
+    for number, owner in enumerate(owners):
+        await streams.due_list.put_off(f"{number}-0", build_entry("x", mailbox=owner), NOW)
+    while await streams.intake.release_due(NOW, count=3):
+        pass
+    assert {entry.mailbox for entry in await drain(streams)} == set(owners)
+    assert await streams.due_list.count() == 0
+
+
+async def test_two_workers_that_release_at_once_do_not_double_what_is_due(streams: Streams) -> None:
+    for number in range(60):
+        await streams.due_list.put_off(f"{number}-0", build_entry(str(number)), NOW)
+    counts = await asyncio.gather(*(streams.intake.release_due(NOW, count=10) for _ in range(8)))
+    assert sum(counts) == 60
+    assert sorted(entry.item for entry in await drain(streams)) == sorted(map(str, range(60)))
+
+
+async def test_timer_set_anew_while_it_is_released_is_not_lost(streams: Streams) -> None:
+    def timer(pair: str) -> TimerChange:
+        return TimerChange(instance=WHOLE, attendee=Address("a@b"), due_at=NOW, pair=pair)
+
+    committed = await streams.states.commit(build_commit(timers=[timer("old")]))
+
+    async def append_and_be_overtaken(entries: object) -> None:
+        await streams.states.commit(build_commit(committed.version, timers=[timer("new")]))
+
+    assert await streams.due_list.release(NOW, count=10, append=append_and_be_overtaken) == 1
+    assert await streams.intake.release_due(NOW, count=10) == 1
+    assert [entry.pair for entry in await drain(streams)] == ["new"]
+
+
+async def test_without_the_generation_an_entry_stays_pending_instead_of_being_deferred(
+    streams: Streams,
+) -> None:
+    await streams.intake.append([build_entry("a")])
+    [delivered] = await read_all(streams)
+    await streams.link.call("DEL", streams.keys.generation(0))
+    with pytest.raises(GenerationMissingError):
+        await streams.intake.defer(delivered, build_entry("a"), due_at=NOW)
+    with pytest.raises(GenerationMissingError):
+        await streams.intake.release_due(NOW, count=10)
+    assert [entry.id for entry in await streams.intake.claim("c", idle_s=0, count=10)] == [delivered.id]
+    await streams.intake.acknowledge([delivered.id])
+
+
+# --- Giving up ---
+
+
+async def test_dead_letter_keeps_the_entry_and_says_why(streams: Streams) -> None:
+    entry = build_entry("a")
+    await streams.intake.append([entry])
+    [delivered] = await read_all(streams)
+    await streams.intake.dead_letter(delivered, reason="refused", detail="d" * 600, at=NOW)
+    [letter] = await streams.dead_letters.read()
+    assert letter.reason == "refused"
+    assert letter.fields == {
+        **entry.to_fields(),
+        "dead_reason": "refused",
+        "dead_detail": "d" * 500,
+        "dead_at": "2026-11-24T05:16:48Z",
+        "dead_entry": delivered.id,
+        "dead_deliveries": "1",
+    }
+    assert parse_entry(letter.fields) == entry
+    assert await streams.link.call("XLEN", streams.keys.intake) == 0
+
+
+async def test_dead_letters_are_listed_in_pages_and_dropped(streams: Streams) -> None:
+    for number in range(5):
+        await streams.dead_letters.add(
+            Delivered(id=f"{number}-0", fields={"n": str(number)}), reason="r", detail="", at=NOW
+        )
+    first = await streams.dead_letters.read(count=2)
+    rest = await streams.dead_letters.read(after=first[-1].id, count=10)
+    assert [letter.fields["n"] for letter in (*first, *rest)] == ["0", "1", "2", "3", "4"]
+    assert await streams.dead_letters.drop([first[0].id, "0-1"]) == 1
+    assert await streams.dead_letters.drop([]) == 0
+    assert await streams.dead_letters.count() == 4
+
+
+async def test_dead_letters_are_bounded_in_number(streams: Streams) -> None:
+    letters = DeadLetters(streams.link, streams.keys, entries_max=100)
+    for number in range(450):
+        await letters.add(Delivered(id=f"{number}-0", fields={"a": "b"}), reason="r", detail="", at=NOW)
+    assert 100 <= await letters.count() < 250
+
+
+async def test_dead_letters_are_bounded_in_age(streams: Streams) -> None:
+    entry = Delivered(id="1-0", fields={"a": "b"})
+    await streams.link.call(
+        "XADD", streams.keys.dead, f"{int(datetime.now(UTC).timestamp() - 3600) * 1000}-0", "old", "1"
+    )
+    await DeadLetters(streams.link, streams.keys, age_max_s=7200).add(entry, reason="r", detail="", at=NOW)
+    assert await streams.dead_letters.count() == 2
+    await DeadLetters(streams.link, streams.keys, age_max_s=1800).add(entry, reason="r", detail="", at=NOW)
+    assert all("old" not in letter.fields for letter in await streams.dead_letters.read())
+    assert await streams.dead_letters.count() == 2
+
+
+# --- Keeping house ---
+
+
+async def test_depth_tells_how_much_work_waits(streams: Streams) -> None:
+    empty = await streams.intake.measure()
+    assert (empty.entries, empty.pending, empty.oldest_ms, empty.due, empty.dead) == (0, 0, None, 0, 0)
+    await streams.intake.append([build_entry("a"), build_entry("b"), build_entry("c")])
+    [first, second] = await streams.intake.read("c", count=2, block_s=0)
+    await streams.due_list.put_off("9-0", build_entry("d"), NEXT_MONTH)
+    await streams.intake.dead_letter(second, reason="r", detail="", at=NOW)
+    depth = await streams.intake.measure()
+    assert (depth.entries, depth.pending, depth.due, depth.dead) == (2, 1, 1, 1)
+    assert depth.oldest_ms == int(first.id.split("-")[0])
+    await streams.intake.acknowledge([first.id])
+
+
+async def test_silent_consumers_are_dropped_but_never_with_what_they_hold(streams: Streams) -> None:
+    await streams.intake.append([build_entry("a"), build_entry("b")])
+    [held] = await streams.intake.read("holds one", count=1, block_s=0)
+    [done] = await streams.intake.read("idle", count=1, block_s=0)
+    await streams.intake.acknowledge([done.id])
+    assert await streams.intake.drop_silent_consumers(silent_s=60) == 0
+    await wait_until(lambda: _drops(streams))
+    consumers = await streams.link.call("XINFO CONSUMERS", streams.keys.intake, GROUP)
+    assert [consumer["name"] for consumer in consumers] == ["holds one"]
+    await streams.intake.acknowledge([held.id])
+
+
+async def test_forgetting_takes_every_entry_of_the_owner_and_no_other(streams: Streams) -> None:
+    for number in range(600):
+        about = {"mailbox": OWNER} if number % 3 == 0 else {"owner": OWNER} if number % 3 == 1 else {}
+        entry = build_entry(str(number), **about)
+        await streams.intake.append([entry])
+        await streams.dead_letters.add(
+            Delivered(id=f"{number}-0", fields=entry.to_fields()), reason="r", detail="", at=NOW
+        )
+    pending = await streams.intake.read("c", count=100, block_s=0)
+    assert await streams.intake.forget({OWNER}) == 400
+    assert await streams.dead_letters.forget({OWNER}) == 400
+    left = [*pending, *await read_all(streams)]
+    kept = [entry for entry in left if entry.fields["mailbox"] == "adele" and "owner" not in entry.fields]
+    assert len(kept) == 200
+    assert await streams.dead_letters.count() == 200
+    await streams.intake.acknowledge([entry.id for entry in left])
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+async def test_forgetting_an_owner_leaves_no_key_that_names_them(streams: Streams) -> None:
+    other = OwnerKey("other")
+    for owner in (OWNER, other, OwnerKey(f"{OWNER}2"), OwnerKey(f"x:{OWNER}"), OwnerKey("*")):
+        for meeting in ("m1", "m2"):
+            await streams.states.commit(
+                build_commit(
+                    owner=owner,
+                    meeting=meeting,
+                    event_ids={"e1": WHOLE, f"{meeting}{owner}": WHOLE},
+                    timers=[TimerChange(instance=WHOLE, attendee=Address("a@b"), due_at=NOW, pair="p")],
+                )
+            )
+        await streams.due_list.put_off(f"{owner}-0", build_entry("x", mailbox=owner), NOW)
+    assert await streams.states.forget_owner(OwnerKey("*")) == 2
+    assert await streams.states.forget_owner(OWNER) == 2
+    assert await streams.states.forget_owner(OWNER) == 0
+    assert await streams.states.list_meetings(OWNER) == ()
+    assert await streams.states.list_meetings(other) == ("m1", "m2")
+    assert await streams.due_list.count() == 3 * 3
+    while await streams.intake.release_due(NOW, count=100):
+        pass
+    left = await drain(streams)
+    assert len(left) == 9
+    assert OWNER not in {entry.owner or entry.mailbox for entry in left}
+
+
+async def test_every_method_says_that_redis_is_away(prefix: str, streams: Streams) -> None:
+    link = connect(RedisTarget(url="redis://127.0.0.1:1/0"), RedisLimits(retries_max=0))
+    due_list, letters = DueList(link, streams.keys), DeadLetters(link, streams.keys)
+    intake = RedisIntakeStream(link, streams.keys, due_list=due_list, dead_letters=letters)
+    entry = Delivered(id="1-0", fields={})
+    calls = [
+        intake.append([build_entry("a")]),
+        intake.read("c", count=1, block_s=1),
+        intake.claim("c", idle_s=1, count=1),
+        intake.acknowledge(["1-0"]),
+        intake.dead_letter(entry, reason="r", detail="", at=NOW),
+        intake.defer(entry, build_entry("a"), due_at=NOW),
+        intake.release_due(NOW, count=1),
+        intake.ensure_group(),
+        intake.measure(),
+    ]
+    for call in calls:
+        with pytest.raises(StreamError, match="Redis is away"):
+            await call
+    await link.aclose()
+
+
+async def _is_blocked(streams: Streams) -> bool:
+    clients = await streams.link.call("CLIENT LIST")
+    return any(client["cmd"] == "xreadgroup" and "b" in client["flags"] for client in clients)
+
+
+async def _drops(streams: Streams) -> bool:
+    return await streams.intake.drop_silent_consumers(silent_s=0.005) == 1
