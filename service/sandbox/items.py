@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Final
 
 from service.sandbox.extended import MeetingUid, Properties
 from service.sandbox.people import Person
 from service.sandbox.series import Recurrence
 
 Json = dict[str, Any]
+DELEGATE_ROLES: Final = ("delegateWithoutPrivateEventAccess", "delegateWithPrivateEventAccess")
+READER_ROLES: Final = ("read", "write", *DELEGATE_ROLES)
+WRITER_ROLES: Final = ("write", *DELEGATE_ROLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class Event:
         exceptions, cancelled: of a series, by original date.
         own_members: of an exception, which members of `content` are its own.
         extended: extended properties that a client wrote.
+        is_virtual: an occurrence worked out from its series; it lies in no mailbox.
     """
 
     id: str
@@ -99,12 +103,15 @@ class Event:
     cancelled: set[date] = field(default_factory=set)
     own_members: set[str] = field(default_factory=set)
     extended: Properties = field(default_factory=dict)
+    is_virtual: bool = False
 
     @property
     def type(self) -> str:
         if self.recurrence is not None:
             return "seriesMaster"
-        return "singleInstance" if self.master is None else "exception"
+        if self.master is None:
+            return "singleInstance"
+        return "occurrence" if self.is_virtual else "exception"
 
     @property
     def is_meeting(self) -> bool:
@@ -236,6 +243,3 @@ class Calendar:
     owner_id: str
     is_primary: bool
     change_key: str
-
-
-FolderName = Literal["inbox", "deleteditems", "sentitems", "drafts", "archive", "junkemail", "outbox"]

@@ -37,6 +37,7 @@ class Mailbox:
     Attributes:
         settings: mailboxSettings but for the delivery option, which lies with the user.
         events: singles, series masters and exceptions by immutable id, in order of making.
+        discarded: events in Deleted Items.
         linked: calendars of others in this mailbox's list, by the owner's object id.
     """
 
@@ -53,6 +54,7 @@ class Mailbox:
         self.messages: dict[str, Message] = {}
         self.calendars: dict[str, Calendar] = {}
         self.events: dict[str, Event] = {}
+        self.discarded: dict[str, Event] = {}
         self.linked: dict[str, Calendar] = {}
         self.permissions: list[Permission] = [
             Permission(id="RGVmYXVsdA==", grantee=None, role="freeBusyRead")
@@ -261,22 +263,30 @@ class Mailbox:
         yield from self.linked.values()
 
     def add_event(self, event: Event) -> None:
-        """Put an event into its calendar; an exception into its series as well."""
+        """Put a single event or a series into its calendar."""
         self.events[event.id] = event
-        if event.master is not None and event.day is not None:
-            event.master.exceptions[event.day] = event
-        else:
-            self._by_uid[self._uid_key(event)] = event
+        self._by_uid[self._uid_key(event)] = event
         self._report_event("created", event)
+
+    def add_exception(self, exception: Event) -> None:
+        """Put an exception into its series; `touch_event` tells of it once it differs."""
+        assert exception.master is not None
+        assert exception.day is not None
+        self.events[exception.id] = exception
+        exception.master.exceptions[exception.day] = exception
 
     def touch_event(self, event: Event) -> None:
         """Record that an event was changed; an exception lives in its series, which changes too."""
         self._stamp(event)
         self._report_event("updated", event)
+        if event.master is not None:
+            self.touch_event(event.master)
 
-    def touch_quietly(self, event: Event) -> None:
-        """Give an event a new version without telling anyone: the change is told by another item."""
-        self._stamp(event)
+    def discard_event(self, event: Event) -> None:
+        """Move an event to Deleted Items: out of every list, under a new regular id, still read by id."""
+        self.remove_event(event)
+        self._assign_regular(event.id)
+        self.discarded[event.id] = event
 
     def remove_event(self, event: Event) -> None:
         """Take an event, and with a series its exceptions, out of the mailbox."""

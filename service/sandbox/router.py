@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from service.sandbox.calendar_routes import add_calendar_routes
+from service.sandbox.call import Routes
+from service.sandbox.event_routes import add_event_routes
+from service.sandbox.mailbox_routes import add_mailbox_routes
+from service.sandbox.message_routes import add_message_routes
 from service.sandbox.routing import Before, Route, Router
 from service.sandbox.world import World
 
@@ -10,4 +15,10 @@ __all__ = ["Before", "Route", "Router", "build_graph_router"]
 
 def build_graph_router(world: World) -> Router:
     """Give a router that serves all of Graph but subscriptions."""
-    return Router(world.clock)
+    router = Router(world.clock)
+    routes = Routes(router, world)
+    add_mailbox_routes(routes)
+    add_calendar_routes(routes)
+    add_event_routes(routes)
+    add_message_routes(routes)
+    return router

@@ -7,26 +7,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from html import unescape
 from random import Random
-from re import sub
 from typing import Any, Final, Literal
 from uuid import UUID
 
 from service.sandbox.beliefs import Beliefs
+from service.sandbox.bodies import preview
 from service.sandbox.delta_tokens import DeltaTokens
+from service.sandbox.event_reader import EventReader
 from service.sandbox.extended import MESSAGE_CLASS, SENDER_SMTP, SENT_REPRESENTING_SMTP, Properties
 from service.sandbox.ids import Ids
-from service.sandbox.items import Calendar, Event, Folder, Json, MeetingPart, Message, Permission
-from service.sandbox.mailbox import Mailbox
+from service.sandbox.items import (
+    DELEGATE_ROLES,
+    READER_ROLES,
+    Calendar,
+    Event,
+    Folder,
+    Json,
+    MeetingPart,
+    Message,
+    Permission,
+)
+from service.sandbox.mailbox import Mailbox, not_found
+from service.sandbox.message_reader import MessageReader
 from service.sandbox.moments import to_seconds
+from service.sandbox.occurrences import find_event
 from service.sandbox.people import DELIVERY_OPTIONS, Delivery, Directory, Person, Purpose, User
+from service.sandbox.rendering import View
 from service.sandbox.wire import Change, GraphFault, Observer, SandboxClock
-
-DELEGATE_ROLES: Final = ("delegateWithoutPrivateEventAccess", "delegateWithPrivateEventAccess")
-READER_ROLES: Final = ("read", "write", *DELEGATE_ROLES)
-WRITER_ROLES: Final = ("write", *DELEGATE_ROLES)
-PREVIEW_MAX: Final = 255
 
 
 class World:
@@ -304,9 +312,14 @@ class World:
         Raises:
             GraphFault: 404 where the item is gone, 400 where an option cannot be read.
         """
-        from service.sandbox.rendering import render_item  # noqa: PLC0415 - it draws what this file holds
-
-        return render_item(self, user_id, kind, item_id, select=select, expand=expand, immutable=immutable)
+        box = self.mailbox(user_id)
+        view = View(world=self, box=box, is_immutable=immutable)
+        if kind == "message":
+            return MessageReader(view, select=select, expand=expand).draw(box.find_message(item_id))
+        event = find_event(box, item_id)
+        if event is None:
+            raise not_found()
+        return EventReader(view, select=select, expand=expand).draw(event, owner_id=user_id)
 
     def expire_delta_tokens(self, count: int) -> int:
         """Let the newest delta tokens be unknown from now on; gives how many there were."""
@@ -345,11 +358,3 @@ _DELIVERIES: Final[tuple[Delivery, ...]] = (
     "sendToDelegateAndPrincipal",
     "sendToDelegateOnly",
 )
-
-
-def preview(content: str, kind: str) -> str:
-    """Give the bodyPreview of a body: plain text, at most 255 characters."""
-    plain = content
-    if kind.lower() == "html":
-        plain = unescape(sub(r"(?is)<(head|style|script)\b.*?</\1>|<[^>]*>", "", content))
-    return plain.strip()[:PREVIEW_MAX]

@@ -1,0 +1,169 @@
+"""How an event looks to a client, its extended properties included. Draws what is there, changes nothing."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from service.sandbox.bodies import preview
+from service.sandbox.extended import (
+    CLEAN_GLOBAL_OBJECT_ID,
+    END_WHOLE,
+    GLOBAL_OBJECT_ID,
+    IS_ALL_DAY,
+    MESSAGE_CLASS,
+    OWNER_CRITICAL_CHANGE,
+    SEQUENCE,
+    START_WHOLE,
+    Properties,
+)
+from service.sandbox.items import Attendee, Event, Json, Slot, Status
+from service.sandbox.moments import render_instant, render_wall
+from service.sandbox.rendering import View, etag
+
+DEFAULTS: dict[str, object] = {
+    "subject": "",
+    "importance": "normal",
+    "sensitivity": "normal",
+    "showAs": "busy",
+    "categories": [],
+    "isReminderOn": True,
+    "reminderMinutesBeforeStart": 15,
+    "responseRequested": True,
+    "allowNewTimeProposals": True,
+    "hideAttendees": False,
+    "isOnlineMeeting": False,
+    "onlineMeetingProvider": "unknown",
+    "transactionId": None,
+}
+EMPTY_LOCATION: Json = {"displayName": "", "locationType": "default", "uniqueIdType": "unknown"}
+
+
+def render_event(view: View, event: Event, *, owner_id: str, sees_private: bool = True) -> Json:
+    """Give every member of an event.
+
+    Args:
+        owner_id: whose calendar it lies in; another's where the view is a delegate's.
+        sees_private: whether the one who looks may see what private events are about.
+    """
+    shown = _shown_id(view, event, owner_id)
+    master = None if event.master is None else _shown_id(view, event.master, owner_id)
+    is_hidden = event.is_private and not sees_private
+    content = _hidden(event) if is_hidden else event.content
+    entity: Json = {
+        **etag(event.change_key),
+        "id": shown,
+        "createdDateTime": render_instant(event.created_at),
+        "lastModifiedDateTime": render_instant(event.modified_at),
+        "changeKey": event.change_key,
+        "categories": list(content["categories"]),
+        "transactionId": content["transactionId"],
+        "originalStartTimeZone": event.slot.start_zone,
+        "originalEndTimeZone": event.slot.end_zone,
+        "iCalUId": event.uid.ical_uid(event.day),
+        "reminderMinutesBeforeStart": content["reminderMinutesBeforeStart"],
+        "isReminderOn": content["isReminderOn"],
+        "hasAttachments": False,
+        "subject": content["subject"],
+        "bodyPreview": preview(content["body"]["content"], content["body"]["contentType"]),
+        "importance": content["importance"],
+        "sensitivity": content["sensitivity"],
+        "isAllDay": event.slot.is_all_day,
+        "isCancelled": event.is_cancelled,
+        "isOrganizer": event.is_organizer,
+        "responseRequested": content["responseRequested"],
+        "seriesMasterId": master,
+        "showAs": content["showAs"],
+        "type": event.type,
+        "webLink": f"https://outlook.office365.com/owa/?itemid={quote(shown, safe='')}"
+        "&exvsurl=1&path=/calendar/item",
+        "onlineMeetingUrl": None,
+        "isOnlineMeeting": content["isOnlineMeeting"],
+        "onlineMeetingProvider": content["onlineMeetingProvider"],
+        "allowNewTimeProposals": content["allowNewTimeProposals"],
+        "isDraft": False,
+        "hideAttendees": content["hideAttendees"],
+        "recurrence": event.recurrence.render() if event.recurrence else None,
+        "onlineMeeting": None,
+        "responseStatus": render_status(event.response),
+    }
+    entity["body"] = view.body(content["body"], entity["bodyPreview"])
+    entity |= _place(view, event)
+    entity["location"] = dict(content.get("location") or EMPTY_LOCATION)
+    entity["locations"] = [dict(one) for one in content.get("locations") or ()]
+    rows = [] if is_hidden else _visible_rows(view, event)
+    entity["attendees"] = [render_attendee(view, row) for row in rows]
+    entity["organizer"] = event.organizer.render()
+    return entity
+
+
+def _shown_id(view: View, event: Event, owner_id: str) -> str:
+    if owner_id == view.box.user.id:
+        return view.id(event.id)
+    return view.id(view.box.shared_id(owner_id, event.id))
+
+
+def _hidden(event: Event) -> Json:
+    """Give what others see of a private event: when, and nothing else."""
+    kept = {name: event.content[name] for name in ("sensitivity", "showAs")}
+    return {
+        **DEFAULTS,
+        **kept,
+        "subject": "Private Appointment",
+        "body": {"contentType": "text", "content": ""},
+    }
+
+
+def _visible_rows(view: View, event: Event) -> list[Attendee]:
+    if event.content["hideAttendees"] and not event.is_organizer:
+        return [row for row in event.attendees if view.box.user.answers_to(row.person.address)]
+    return event.attendees
+
+
+def _place(view: View, event: Event) -> Json:
+    slot = event.slot
+    placed: Json = {
+        "start": render_wall(slot.start, view.zone, is_all_day=slot.is_all_day),
+        "end": render_wall(slot.end, view.zone, is_all_day=slot.is_all_day),
+    }
+    if event.original_start is not None:
+        placed["originalStart"] = render_instant(event.original_start)
+    return placed
+
+
+def render_status(status: Status) -> Json:
+    """Give a responseStatus; year 1 where there was no answer."""
+    return {"response": status.response, "time": render_instant(status.at)}
+
+
+def render_slot(slot: Slot, zone: str) -> Json:
+    """Give a timeSlot."""
+    return {
+        "start": render_wall(slot.start, zone, is_all_day=slot.is_all_day),
+        "end": render_wall(slot.end, zone, is_all_day=slot.is_all_day),
+    }
+
+
+def render_attendee(view: View, row: Attendee) -> Json:
+    """Give one row; the proposed time only where there is one."""
+    drawn: Json = {"type": row.type, "status": render_status(row.status)}
+    if row.proposal is not None:
+        drawn["proposedNewTime"] = render_slot(row.proposal, view.zone)
+    return drawn | row.person.render()
+
+
+def event_properties(event: Event) -> Properties:
+    """Give every extended property of an event."""
+    known: Properties = {
+        MESSAGE_CLASS: "IPM.Appointment",
+        SEQUENCE: str(event.sequence),
+        START_WHOLE: render_instant(event.slot.start),
+        END_WHOLE: render_instant(event.slot.end),
+        IS_ALL_DAY: str(event.slot.is_all_day).lower(),
+        **event.uid.properties(event.day),
+    }
+    if event.sent_at is not None:
+        known[OWNER_CRITICAL_CHANGE] = render_instant(event.sent_at)
+    if not event.is_meeting:
+        del known[GLOBAL_OBJECT_ID], known[CLEAN_GLOBAL_OBJECT_ID]
+        known |= event.uid.properties(event.day)
+    return event.extended | known

@@ -1,0 +1,142 @@
+"""How a message looks to a client: plain ones, and the three kinds of event message. Changes nothing."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Final
+from urllib.parse import quote
+
+from service.sandbox.event_rendering import render_slot
+from service.sandbox.items import Event, Json, MeetingPart, Message
+from service.sandbox.moments import render_seconds, render_wall
+from service.sandbox.occurrences import occurrence_of
+from service.sandbox.rendering import View, etag
+
+_PLAIN: Final = "#microsoft.graph.message"
+_SUBTYPE_MEMBERS: Final = frozenset(
+    {
+        "startDateTime",
+        "endDateTime",
+        "isAllDay",
+        "isDelegated",
+        "isOutOfDate",
+        "location",
+        "recurrence",
+        "type",
+    }
+)
+
+
+def message_type(message: Message) -> str:
+    """Give the name of the type, without its namespace, that Graph gives a message.
+
+    Requests have their own; for responses and cancellations the samples show the shared base type.
+    """
+    if message.meeting is None:
+        return "message"
+    return "eventMessageRequest" if message.meeting.kind == "meetingRequest" else "eventMessage"
+
+
+def render_message(view: View, message: Message, *, is_cast: bool = False) -> Json:
+    """Give every member of a message.
+
+    Args:
+        is_cast: the path or the options named the derived type: its members come along. Without that, a
+            response shows its `meetingMessageType` only, as in the samples.
+    """
+    shown = view.id(message.id)
+    link = (
+        f"https://outlook.office365.com/owa/?ItemID={quote(shown, safe='')}"
+        "&exvsurl=1&viewmodel=ReadMessageItem"
+    )
+    kind = message_type(message)
+    entity: Json = {} if kind == "message" else {"@odata.type": f"#microsoft.graph.{kind}"}
+    entity |= {
+        **etag(message.change_key),
+        "id": shown,
+        "createdDateTime": render_seconds(message.created_at),
+        "lastModifiedDateTime": render_seconds(message.modified_at),
+        "changeKey": message.change_key,
+        "categories": list(message.categories),
+        "receivedDateTime": render_seconds(message.received_at),
+        "sentDateTime": render_seconds(message.sent_at),
+        "hasAttachments": False,
+        "internetMessageId": message.internet_message_id,
+        "subject": message.subject,
+        "bodyPreview": message.preview,
+        "importance": message.importance,
+        "parentFolderId": message.folder_id,
+        "conversationId": message.conversation_id,
+        "conversationIndex": b64encode(message.conversation_id.encode()[:22]).decode(),
+        "isDeliveryReceiptRequested": None if message.meeting else False,
+        "isReadReceiptRequested": False,
+        "isRead": message.is_read,
+        "isDraft": False,
+        "webLink": link,
+        "inferenceClassification": "focused",
+    }
+    if message.meeting is not None:
+        entity |= _meeting_members(view, message, message.meeting, is_cast=is_cast)
+    entity["body"] = view.body(message.body, message.preview)
+    entity["sender"] = message.sender.render() if message.sender else None
+    entity["from"] = message.from_.render() if message.from_ else None
+    entity["toRecipients"] = [person.render() for person in message.to]
+    entity |= {"ccRecipients": [], "bccRecipients": [], "replyTo": []}
+    entity["flag"] = {"flagStatus": "notFlagged"}
+    return entity
+
+
+def _meeting_members(view: View, message: Message, meeting: MeetingPart, *, is_cast: bool) -> Json:
+    members: Json = {"meetingMessageType": meeting.kind}
+    if meeting.response and not is_cast:
+        return members
+    slot = meeting.slot
+    members |= {
+        "type": meeting.event_type,
+        "isOutOfDate": message.is_out_of_date,
+        "isAllDay": slot.is_all_day,
+        "isDelegated": message.is_delegated,
+        "location": dict(meeting.location),
+        "recurrence": meeting.recurrence.render() if meeting.recurrence else None,
+        "startDateTime": render_wall(slot.start, view.zone, is_all_day=slot.is_all_day),
+        "endDateTime": render_wall(slot.end, view.zone, is_all_day=slot.is_all_day),
+    }
+    if meeting.kind == "meetingRequest":
+        members |= _request_members(view, meeting)
+    elif meeting.response:
+        members |= {
+            "responseType": meeting.response,
+            "proposedNewTime": render_slot(meeting.proposal, view.zone) if meeting.proposal else None,
+        }
+    return members
+
+
+def _request_members(view: View, meeting: MeetingPart) -> Json:
+    previous = meeting.previous
+    moved = previous is not None and not previous.same_time(meeting.slot)
+    kind = "newMeetingRequest"
+    if meeting.is_update:
+        kind = "fullUpdate" if moved else "informationalUpdate"
+    drawn = render_slot(previous, view.zone) if previous is not None and moved else {}
+    return {
+        "responseRequested": meeting.is_response_requested,
+        "allowNewTimeProposals": meeting.allows_proposals,
+        "meetingRequestType": kind,
+        "previousLocation": None,
+        "previousStartDateTime": drawn.get("start"),
+        "previousEndDateTime": drawn.get("end"),
+    }
+
+
+def event_of(view: View, message: Message) -> Event | None:
+    """Find the event of a meeting message in the mailbox that holds the message; None where it has none."""
+    meeting = message.meeting
+    if meeting is None:
+        return None
+    alone = view.box.find_by_uid(meeting.uid.ical_uid(meeting.day))
+    if alone is not None:
+        return alone
+    series = view.box.find_by_uid(meeting.uid.ical_uid())
+    if series is None or meeting.day is None:
+        return series
+    return occurrence_of(view.box, series, meeting.day)
