@@ -14,6 +14,7 @@ from typing import Final
 from service.clock import Clock, SystemClock
 from service.cloud_events import Redactor, build_redactor
 from service.entries import IntakeEntry
+from service.errors import ConfigError
 from service.graph.client import GraphClient
 from service.graph.credentials import (
     ClientCertificate,
@@ -52,6 +53,8 @@ from service.pipeline.watching import BookWatching
 from service.pipeline.worker import Worker
 from service.roles.web import WebRole
 from service.roles.worker import WorkerRole
+from service.roster import RosterEntry
+from service.roster_file import parse_roster
 from service.settings import CLOUDS, Settings
 from service.streams.connection import RedisTarget, connect, open_connection
 from service.streams.dead_letters import DeadLetters
@@ -95,6 +98,22 @@ class Graph:
     directory: GraphDirectory
     delta: GraphDelta
     subscriptions: GraphSubscriptions
+
+
+def read_owners_file(settings: Settings) -> tuple[RosterEntry, ...]:
+    """Give the owners of OWNERS_FILE; none where it is not set.
+
+    Raises:
+        ConfigError: it cannot be read, or does not say what it should.
+    """
+    if not settings.owners_file:
+        return ()
+    path = Path(settings.owners_file)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"RESPONSE_SYNC_OWNERS_FILE cannot be read: {error}."]) from error
+    return parse_roster(text, path.name)
 
 
 # --- Redis ---

@@ -97,6 +97,13 @@ class Attendance:
             str(response.get("time") or ""),
         )
 
+    def find_answer(self, address: str) -> tuple[str, str] | None:
+        """Give value and standing of an attendee; None where nothing was heard of them."""
+        for one, (_, value, standing, _) in self.rows.items():
+            if one.casefold() == address.casefold():
+                return value, standing
+        return None
+
     def build_table(self) -> Table:
         """Give the table of attendees."""
         rows = [

@@ -1,6 +1,12 @@
 """The settings: one frozen `Settings`, read once at start and passed down in parts."""
 
-from service.settings.reading import Scope, find_unknown_names, read_settings
+from service.settings.reading import (
+    Scope,
+    find_unknown_names,
+    list_secret_texts,
+    read_bare_environment,
+    read_settings,
+)
 from service.settings.secret import Secret
 from service.settings.values import (
     CLOUDS,
@@ -28,6 +34,8 @@ __all__ = [
     "Secret",
     "Settings",
     "find_unknown_names",
+    "list_secret_texts",
+    "read_bare_environment",
     "read_settings",
     "setting_name",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 
@@ -19,6 +20,7 @@ from service.settings.values import (
     MINUTES_RICH,
     PREFIX,
     SECRET_FIELDS,
+    UNPREFIXED,
     Settings,
     setting_name,
 )
@@ -67,6 +69,22 @@ def find_unknown_names(environ: Mapping[str, str] | None = None) -> tuple[str, .
     known |= {setting_name(field) + "_FILE" for field in SECRET_FIELDS}
     given = os.environ if environ is None else environ
     return tuple(sorted(name for name in given if name.startswith(PREFIX) and name not in known))
+
+
+def list_secret_texts(settings: Settings) -> tuple[str, ...]:
+    """Give every text that must never be logged: secrets, and the password within REDIS_URL."""
+    texts = [getattr(settings, field).get_secret_value() for field in SECRET_FIELDS]
+    password = urlsplit(settings.redis_url.get_secret_value()).password
+    return tuple(text for text in (*texts, password, password and unquote(password)) if text)
+
+
+def read_bare_environment() -> dict[str, str]:
+    """Give the environment without any of our settings, for a child process that gets its own."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(PREFIX) and name.removesuffix("_FILE").lower() not in UNPREFIXED
+    }
 
 
 def _read_well_formed(env_file: Path | None, made: Mapping[str, Any]) -> tuple[Settings, dict[str, str]]:

@@ -1,0 +1,139 @@
+"""`check`: the preflight as a table, each fault with its remedy."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.text import Text
+
+from service.bootstrap import Graph, Streams, build_web, open_graph, open_streams, read_owners_file
+from service.clock import SystemClock
+from service.commands.running import EXIT_FAULT, EXIT_SETTINGS, run
+from service.commands.screen import build_table, open_screen, print_json, show_text
+from service.errors import ConfigError, StreamError
+from service.graph.trust import build_trust
+from service.intake.appender import Durability
+from service.metrics import Metrics
+from service.ports import Book
+from service.preflight.finding import Finding, State, fault, ok, warning
+from service.preflight.mailboxes import MailboxCheck
+from service.preflight.public_url import check_public_url
+from service.preflight.redis_server import check_redis
+from service.roster import RosterEntry, decode_roster_entry
+from service.settings import Scope, Settings, find_unknown_names, read_settings
+from service.subscriptions.ledger import decode_book
+
+HANDSHAKE_TIMEOUT_S: Final = 10.0
+_STYLES: Final = {State.OK: "green", State.WARNING: "yellow", State.FAULT: "bold red"}
+
+
+def check(
+    before_start: Annotated[
+        bool,
+        typer.Option("--before-start", help="Leave out the public URL, which only a running web answers."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Check settings, Redis, token, permissions, mailboxes and the public URL; exit 1 on any fault."""
+    try:
+        settings = read_settings(Scope.SERVICE)
+    except ConfigError as error:
+        _show([_explain_setting(sentence) for sentence in error.faults], as_json=as_json)
+        raise typer.Exit(EXIT_SETTINGS) from error
+    findings = run(_check(settings, before_start=before_start))
+    _show(findings, as_json=as_json)
+    if any(finding.state is State.FAULT for finding in findings):
+        raise typer.Exit(EXIT_FAULT)
+
+
+def _explain_setting(sentence: str) -> Finding:
+    name, _, rest = sentence.partition(" ")
+    detail, _, remedy = rest.partition(": ")
+    return fault(name, detail, remedy or "Correct it; README lists what each setting may be.")
+
+
+async def _check(settings: Settings, *, before_start: bool) -> list[Finding]:
+    findings = [ok("settings", "complete")]
+    findings += [
+        warning(name, "looks like a setting and is none", "Correct its name, or unset it.")
+        for name in find_unknown_names()
+    ]
+    async with open_streams(settings) as streams, open_graph(settings, Metrics()) as graph:
+        findings += await check_redis(streams.link, streams.keys, Durability(settings.durability))
+        findings += await _check_mailboxes(settings, streams, graph)
+        if not before_start:
+            async with _web_answering(settings, streams):
+                trust = build_trust(Path(settings.ca_bundle) if settings.ca_bundle else None)
+                findings.append(
+                    await check_public_url(settings.public_url, trust, timeout_s=HANDSHAKE_TIMEOUT_S)
+                )
+    return findings
+
+
+async def _check_mailboxes(settings: Settings, streams: Streams, graph: Graph) -> list[Finding]:
+    roster = await _read_roster(settings, streams)
+    mailboxes = MailboxCheck(
+        tokens=graph.tokens,
+        directory=graph.directory,
+        delta=graph.delta,
+        subscriptions=graph.subscriptions,
+        clock=SystemClock(),
+    )
+    found = [finding async for finding in mailboxes.check(roster)]
+    if not roster:
+        remedy = "Name one: `response-sync owners add ADDRESS`, or RESPONSE_SYNC_OWNERS_FILE."
+        found.append(warning("roster", "no owner is named: nothing is watched", remedy))
+    return found
+
+
+async def _read_roster(settings: Settings, streams: Streams) -> Sequence[RosterEntry]:
+    """Give the roster in Redis; where there is none, the one of OWNERS_FILE."""
+    with contextlib.suppress(StreamError):  # told already, with its remedy
+        if held := decode_book(await streams.records.read_all(Book.ROSTER), decode_roster_entry):
+            return [entry for _, entry in sorted(held.items())]
+    return read_owners_file(settings)
+
+
+@asynccontextmanager
+async def _web_answering(settings: Settings, streams: Streams) -> AsyncIterator[None]:
+    """Let handshakes be answered while we look, where no web of ours runs on this machine yet."""
+    stop = asyncio.Event()
+    answering = asyncio.create_task(build_web(settings, streams, Metrics()).run(stop))
+    await asyncio.wait([answering], timeout=0.3)  # a port that is taken shows at once
+    try:
+        yield
+    finally:
+        stop.set()
+        with contextlib.suppress(ConfigError, ExceptionGroup):  # the port is taken: a web runs
+            await answering
+
+
+def _show(findings: Sequence[Finding], *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "ok": all(finding.state is not State.FAULT for finding in findings),
+                "findings": [
+                    {
+                        "subject": finding.subject,
+                        "state": str(finding.state),
+                        "detail": finding.detail,
+                        "remedy": finding.remedy,
+                    }
+                    for finding in findings
+                ],
+            }
+        )
+        return
+    rows = [(_badge(finding), finding.subject, finding.detail, finding.remedy) for finding in findings]
+    open_screen().print(build_table("Preflight", ("", "what", "found", "remedy"), rows))
+
+
+def _badge(finding: Finding) -> Text:
+    return show_text(str(finding.state), _STYLES[finding.state])
