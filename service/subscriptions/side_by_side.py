@@ -46,11 +46,11 @@ def list_side_by_side(
             ours[name].append(subscription)
         else:
             others.append(_build_line(None, subscription, is_ours=is_ours(subscription)))
-    lines = [
-        _build_line(one, subscription, is_ours=True)
-        for one in status.resources
-        for subscription in ours.get(one.name) or [None]
-    ]
+    lines: list[SubscriptionLine] = []
+    for one in status.resources:
+        lines += [_build_line(one, subscription, is_ours=True) for subscription in ours.get(one.name, ())]
+        if one.name not in ours:
+            lines.append(_build_line(one, None, is_ours=True))
     return (*lines, *others)
 
 

@@ -91,7 +91,8 @@ class KeeperStatus:
     @property
     def waits_for(self) -> tuple[str, ...]:
         """Give what readiness waits for, in words; faulty mailboxes hold nothing back."""
-        return tuple(one.waits_for for one in (*self.owners, *self.resources) if one.waits_for)
+        lacks = [*(one.waits_for for one in self.owners), *(one.waits_for for one in self.resources)]
+        return tuple(lack for lack in lacks if lack)
 
     @property
     def is_ready(self) -> bool:

@@ -1,0 +1,137 @@
+"""A keeper in a tenant of fakes, ticked by hand: no sleep, no network, the clock moves only when told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from service.entries import Kind
+from service.intake.client_state import derive_client_state_keys
+from service.ports import Book
+from service.reconcile.matching import normalize_address
+from service.roster import RosterEntry, WatchedOwner, decode_watched_owner, encode_record
+from service.subscriptions.assembly import KeeperOptions, KeeperPorts, build_keeper
+from service.subscriptions.desk import LastHeard, LifecycleDesk
+from service.subscriptions.keeper import Keeper
+from service.subscriptions.status import KeeperStatus, StatusReader
+from service.subscriptions.subscribe import Destination
+from tests.unit.subscriptions.fakes import (
+    CountingMetrics,
+    MemoryGeneration,
+    MemoryIntake,
+    MemoryLease,
+    MemoryRecords,
+    MemoryStates,
+    Tenant,
+    VirtualClock,
+)
+
+SECRET: Final = "s" * 32
+
+
+def build_destination(
+    *, public_url: str = "https://hooks.example", deployment: str = "default", secret: str = SECRET
+) -> Destination:
+    """Give where Graph is to deliver."""
+    return Destination(
+        public_url=public_url,
+        deployment=deployment,
+        keys=derive_client_state_keys([secret], deployment),
+    )
+
+
+@dataclass(slots=True)
+class Play:
+    """One tenant, one Redis, and any number of keepers."""
+
+    options: KeeperOptions = field(default_factory=KeeperOptions)
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    lease: MemoryLease = field(init=False)
+    records: MemoryRecords = field(init=False)
+    tenant: Tenant = field(init=False)
+    generation: MemoryGeneration = field(default_factory=MemoryGeneration)
+    intake: MemoryIntake = field(default_factory=MemoryIntake)
+    states: MemoryStates = field(default_factory=MemoryStates)
+    metrics: CountingMetrics = field(default_factory=CountingMetrics)
+    desk: LifecycleDesk = field(init=False)
+    heard: LastHeard = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lease = MemoryLease(self.clock)
+        self.records = MemoryRecords(self.lease)
+        self.tenant = Tenant(clock=self.clock)
+        self.desk = LifecycleDesk(records=self.records)
+        self.heard = LastHeard(records=self.records, clock=self.clock)
+
+    def build_keeper(
+        self,
+        name: str = "keeper-1",
+        *,
+        destination: Destination | None = None,
+        seed: Sequence[RosterEntry] = (),
+    ) -> Keeper:
+        """Make a keeper process."""
+        ports = KeeperPorts(
+            api=self.tenant,
+            directory=self.tenant,
+            reader=self.tenant,
+            intake=self.intake,
+            states=self.states,
+            records=self.records,
+            lease=self.lease,
+            generation=self.generation,
+            clock=self.clock,
+            metrics=self.metrics,
+        )
+        return build_keeper(
+            ports,
+            holder=name,
+            destination=destination or build_destination(),
+            options=self.options,
+            seed=tuple(seed),
+        )
+
+    async def add_owner(self, address: str, delegates: Sequence[str] | None = None) -> None:
+        """Put an owner into the roster, as `owners add` does."""
+        entry = RosterEntry(
+            address=normalize_address(address),
+            delegates=None if delegates is None else tuple(normalize_address(one) for one in delegates),
+        )
+        await self.records.write(Book.ROSTER, {entry.address: encode_record(entry)})
+
+    async def remove_owner(self, address: str) -> None:
+        """Take an owner out of the roster, as `owners remove` does."""
+        await self.records.drop(Book.ROSTER, [normalize_address(address)])
+
+    async def work(self) -> None:
+        """Do the worker's part: take lifecycle entries to the desk."""
+        for entry in self.intake.entries:
+            if entry.kind is Kind.LIFECYCLE:
+                await self.desk.handle_lifecycle(entry)
+        self.intake.entries = [one for one in self.intake.entries if one.kind is not Kind.LIFECYCLE]
+
+    async def run(self, keeper: Keeper, *, seconds: float = 3.0, step_s: float = 0.5) -> None:
+        """Let a keeper tick for a while, everything it begins ending at once, and a worker beside it."""
+        for _ in range(round(seconds / step_s)):
+            await keeper.tick()
+            await keeper.settle()
+            await self.work()
+            self.clock.advance(step_s)
+
+    async def read_status(self) -> KeeperStatus:
+        """Give how everything stands."""
+        return await StatusReader(records=self.records, clock=self.clock).read()
+
+    def owners(self) -> dict[str, WatchedOwner]:
+        """Give the watch list by roster address."""
+        owners = [decode_watched_owner(text) for text in self.records.books[Book.OWNERS].values()]
+        return {owner.roster_address: owner for owner in owners}
+
+    def resources(self) -> list[str]:
+        """Give the resources of all living subscriptions, in order."""
+        return sorted(one.resource for one in self.tenant.living())
+
+    def calls(self, verb: str) -> list[str]:
+        """Give what was done with one verb, in order."""
+        return [what for called, what in self.tenant.calls if called == verb]
