@@ -1,7 +1,7 @@
 """Access tokens and id tokens: what is in them, and which of them Graph takes.
 
-Must never judge a signature by anything but our own keys. Instants inside the tokens are such that a reader
-with the machine's clock accepts them, also after `POST /clock` has moved the sandbox ahead.
+Must never judge a signature by anything but our own keys. Tokens live by the clock of the machine, which
+`POST /clock` does not move: whoever holds or checks one has no other.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class TokenMint:
     def _judge(self, claims: Mapping[str, Any], origin: str) -> None:
         if claims.get("aud") not in _AUDIENCES or claims.get("tid") != self.tenant_id:
             raise build_challenge(origin, "Access token validation failure. Invalid audience.")
-        if claims["exp"] <= self._clock.now().timestamp():
+        if claims["exp"] <= self._clock.machine_now().timestamp():
             raise build_challenge(origin, "Lifetime validation failed, the token is expired.")
         if _read_number(claims) <= self._revoked.get(str(claims["oid"]), 0):
             raise self._build_revocation(claims, origin)
@@ -164,13 +164,13 @@ class TokenMint:
 
     def _sign(self, order: Order, lifetime_s: int, claims: Mapping[str, Any]) -> str:
         self._count += 1
-        issued_at = int(self._clock.machine_now().timestamp()) - SKEW_S
+        now_s = int(self._clock.machine_now().timestamp())
         return self._keys.sign({
             "aud": order.audience,
             "iss": self.build_issuer(order.origin),
-            "iat": issued_at,
-            "nbf": issued_at,
-            "exp": int(self._clock.now().timestamp()) + lifetime_s,
+            "iat": now_s - SKEW_S,
+            "nbf": now_s - SKEW_S,
+            "exp": now_s + lifetime_s,
             "tid": self.tenant_id,
             "uti": _build_uti(self._count),
             "ver": "2.0",

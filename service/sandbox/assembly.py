@@ -34,8 +34,8 @@ from service.sandbox.world import World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """Everything that a running sandbox is made of."""
+class Tenant:
+    """People, their mailboxes, and who may get tokens for them."""
 
     options: SandboxOptions
     clock: SandboxClock
@@ -46,15 +46,6 @@ class Parts:
     mint: TokenMint
     entra: Entra
     managed_identity: ManagedIdentity
-    book: SubscriptionBook
-    faults: FaultBoard
-    gate: Gate
-    router: Router
-    requests: RequestLog
-    outbox: Outbox
-    lifecycle: Lifecycle
-    validation_tokens: ValidationTokens
-    delivery: Delivery
 
     def issue_persona_token(self, user: User, origin: str) -> str:
         """Give somebody's token with every scope, valid for as long as the options say."""
@@ -67,73 +58,70 @@ class Parts:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deliveries:
+    """Subscriptions, and what is on its way to them."""
+
+    book: SubscriptionBook
+    faults: FaultBoard
+    outbox: Outbox
+    lifecycle: Lifecycle
+    validation_tokens: ValidationTokens
+    delivery: Delivery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything that a running sandbox is made of."""
+
+    tenant: Tenant
+    deliveries: Deliveries
+    gate: Gate
+    router: Router
+    requests: RequestLog
+
+
 def build_parts(options: SandboxOptions, webhooks: aiohttp.ClientSession) -> Parts:
     """Build everything; nothing runs yet.
 
     Args:
         webhooks: session by which webhooks are called.
     """
+    tenant = _build_tenant(options)
+    deliveries = _build_deliveries(tenant, webhooks)
+    gate = Gate(
+        clock=tenant.clock,
+        directory=tenant.world.directory,
+        application=tenant.application,
+        faults=deliveries.faults,
+    )
+    router = build_graph_router(tenant.world)
+    router.before = gate.check
+    Subscriptions(
+        world=tenant.world,
+        clock=tenant.clock,
+        book=deliveries.book,
+        application=tenant.application,
+        faults=deliveries.faults,
+        validate=Handshake(webhooks).validate,
+        followers=deliveries.lifecycle,
+    ).add_routes(router)
+    return Parts(tenant=tenant, deliveries=deliveries, gate=gate, router=router, requests=RequestLog())
+
+
+def _build_tenant(options: SandboxOptions) -> Tenant:
     clock = options.clock or SandboxClock()
-    random = Random(options.seed)  # noqa: S311 - faults and spellings, no secrets
     world = World(clock, seed=options.seed)
     application = Application(
         app_id=options.client_id, object_id=world.ids.guid(), secret=options.client_secret
     )
     keys = options.keys or KeyRing()
     mint = TokenMint(keys=keys, clock=clock, tenant_id=options.tenant_id, lifetime_s=options.token_lifetime_s)
-    faults = FaultBoard(random)
-    book = SubscriptionBook()
-    health = EndpointHealth()
-    outbox = Outbox(clock=clock, random=random, limits=options.outbox)
-    writer = NotificationWriter(tenant_id=options.tenant_id, random=random)
-    postman = Postman(
-        world=world,
-        clock=clock,
-        book=book,
-        application=application,
-        writer=writer,
-        faults=faults,
-        health=health,
-        outbox=outbox,
-    )
-    lifecycle = Lifecycle(clock=clock, book=book, writer=writer, random=random, send=postman.send_lifecycle)
-    validation_tokens = ValidationTokens(
-        keys=keys,
-        clock=clock,
-        tenant_id=options.tenant_id,
-        random=random,
-        version=options.validation_token_version,
-    )
-    delivery = Delivery(
-        session=webhooks,
-        clock=clock,
-        book=book,
-        outbox=outbox,
-        lifecycle=lifecycle,
-        health=health,
-        tokens=validation_tokens,
-    )
-    gate = Gate(clock=clock, directory=world.directory, application=application, faults=faults)
-    router = build_graph_router(world)
-    router.before = gate.check
-    Subscriptions(
-        world=world,
-        clock=clock,
-        book=book,
-        application=application,
-        faults=faults,
-        validate=Handshake(webhooks).validate,
-        followers=lifecycle,
-    ).add_routes(router)
-    people = seed_walkthrough(world)
-    postman.on_loss = lifecycle.report_missed
-    postman.on_put = delivery.wake
-    world.observe(postman)
-    return Parts(
+    return Tenant(
         options=options,
         clock=clock,
         world=world,
-        people=people,
+        people=seed_walkthrough(world),
         application=application,
         keys=keys,
         mint=mint,
@@ -145,14 +133,51 @@ def build_parts(options: SandboxOptions, webhooks: aiohttp.ClientSession) -> Par
             find_person=lambda address: _find_person(world, address),
         ),
         managed_identity=ManagedIdentity(mint=mint, application=application, clock=clock),
+    )
+
+
+def _build_deliveries(tenant: Tenant, webhooks: aiohttp.ClientSession) -> Deliveries:
+    clock, options = tenant.clock, tenant.options
+    random = Random(options.seed)  # noqa: S311 - faults and spellings, no secrets
+    book, health = SubscriptionBook(), EndpointHealth()
+    outbox = Outbox(clock=clock, random=random, limits=options.outbox)
+    faults = FaultBoard(random)
+    writer = NotificationWriter(tenant_id=options.tenant_id, random=random)
+    postman = Postman(
+        world=tenant.world,
+        clock=clock,
         book=book,
+        application=tenant.application,
+        writer=writer,
         faults=faults,
-        gate=gate,
-        router=router,
-        requests=RequestLog(),
+        health=health,
+        outbox=outbox,
+    )
+    lifecycle = Lifecycle(clock=clock, book=book, writer=writer, random=random, send=postman.send_lifecycle)
+    tokens = ValidationTokens(
+        keys=tenant.keys,
+        clock=clock,
+        tenant_id=options.tenant_id,
+        random=random,
+        version=options.validation_token_version,
+    )
+    delivery = Delivery(
+        session=webhooks,
+        book=book,
         outbox=outbox,
         lifecycle=lifecycle,
-        validation_tokens=validation_tokens,
+        health=health,
+        tokens=tokens,
+        clock=clock,
+    )
+    postman.on_loss, postman.on_put = lifecycle.report_missed, delivery.wake
+    tenant.world.observe(postman)
+    return Deliveries(
+        book=book,
+        faults=faults,
+        outbox=outbox,
+        lifecycle=lifecycle,
+        validation_tokens=tokens,
         delivery=delivery,
     )
 

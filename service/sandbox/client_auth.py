@@ -9,6 +9,7 @@ import hmac
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -30,7 +31,11 @@ class ClientAuthentication:
         """Take the clock by which outside programs date their assertions: the machine's."""
         self._application = application
         self._now = now
-        self.federation_keys = KeyRing()
+
+    @cached_property
+    def federation_keys(self) -> KeyRing:
+        """The keys of the trusted issuer, made when somebody first asks for an assertion."""
+        return KeyRing()
 
     def identify(self, request: EntraRequest) -> Application:
         """Find the application that `client_id` names; nothing is proved yet.

@@ -42,11 +42,11 @@ class Sandbox:
 
     @property
     def world(self) -> World:
-        return self.parts.world
+        return self.parts.tenant.world
 
     @property
     def clock(self) -> SandboxClock:
-        return self.parts.clock
+        return self.parts.tenant.clock
 
     @staticmethod
     @asynccontextmanager
@@ -102,7 +102,7 @@ def _open_session(context: ssl.SSLContext) -> aiohttp.ClientSession:
 
 @asynccontextmanager
 async def _run_delivery(parts: Parts) -> AsyncIterator[None]:
-    task = asyncio.create_task(parts.delivery.run())
+    task = asyncio.create_task(parts.deliveries.delivery.run())
     try:
         yield
     finally:
@@ -117,7 +117,7 @@ async def _listen(parts: Parts, context: ssl.SSLContext) -> AsyncIterator[int]:
     runner = web.ServerRunner(web.Server(Face(parts).serve, access_log=None), shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:
-        sockets = _open_sockets(parts.options.host, parts.options.port)
+        sockets = _open_sockets(parts.tenant.options.host, parts.tenant.options.port)
         for one in sockets:
             await web.SockSite(runner, one, ssl_context=context).start()
         yield int(sockets[0].getsockname()[1])
@@ -143,17 +143,20 @@ def _open_sockets(host: str, port: int) -> list[socket.socket]:
 def _describe(parts: Parts, origin: str, ca_file: Path) -> ReadyLine:
     personas = {
         key: ReadyPersona(
-            id=user.id, name=user.name, address=user.address, token=parts.issue_persona_token(user, origin)
+            id=user.id,
+            name=user.name,
+            address=user.address,
+            token=parts.tenant.issue_persona_token(user, origin),
         )
-        for key, user in parts.people.items()
+        for key, user in parts.tenant.people.items()
     }
     return ReadyLine(
         graph_url=f"{origin}/{VERSION}",
-        authority_url=f"{origin}/{parts.options.tenant_id}",
+        authority_url=f"{origin}/{parts.tenant.options.tenant_id}",
         ca_bundle=str(ca_file),
-        tenant_id=parts.options.tenant_id,
-        client_id=parts.options.client_id,
-        client_secret=parts.options.client_secret,
+        tenant_id=parts.tenant.options.tenant_id,
+        client_id=parts.tenant.options.client_id,
+        client_secret=parts.tenant.options.client_secret,
         personas=personas,
         control_url=f"{origin}/{CONTROL}",
     )

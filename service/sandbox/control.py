@@ -115,19 +115,19 @@ class Control:
         for name in ("aliases", "delegates", "members"):
             if not all(isinstance(item, str) for item in members.get(name, [])):
                 raise ValueError(f"'{name}' must be a list of addresses")
-        user = self._parts.world.add_user(members.pop("name"), members.pop("address"), **members)
+        user = self._parts.tenant.world.add_user(members.pop("name"), members.pop("address"), **members)
         return {
             "id": user.id,
             "name": user.name,
             "address": user.address,
-            "token": self._parts.issue_persona_token(user, origin),
+            "token": self._parts.tenant.issue_persona_token(user, origin),
         }
 
     def _send_mail(self, body: Any, origin: str) -> dict[str, Any]:
         members = check_members(body, _MAIL_MEMBERS, needed=("to", "from"))
         to = [members["to"]] if isinstance(members["to"], str) else members["to"]
         sent = [
-            self._parts.world.send_mail(
+            self._parts.tenant.world.send_mail(
                 address, members["from"], members.get("subject", ""), members.get("body", "")
             )
             for address in to
@@ -138,37 +138,39 @@ class Control:
 
     def _set_faults(self, body: Any, origin: str) -> dict[str, Any]:
         faults, mishaps = read_faults(body)
-        self._parts.faults.active = faults
+        self._parts.deliveries.faults.active = faults
         done = {
-            "expire_delta": self._parts.world.expire_delta_tokens(mishaps.expire_delta),
-            "remove_subscriptions": self._parts.lifecycle.remove_at_random(mishaps.remove_subscriptions),
-            "missed": self._parts.lifecycle.report_missed_at_random(mishaps.missed),
+            "expire_delta": self._parts.tenant.world.expire_delta_tokens(mishaps.expire_delta),
+            "remove_subscriptions": self._parts.deliveries.lifecycle.remove_at_random(
+                mishaps.remove_subscriptions
+            ),
+            "missed": self._parts.deliveries.lifecycle.report_missed_at_random(mishaps.missed),
         }
         return self._show_faults(None, origin) | {"done": done}
 
     def _show_faults(self, body: Any, origin: str) -> dict[str, Any]:
-        return {"faults": asdict(self._parts.faults.active)}
+        return {"faults": asdict(self._parts.deliveries.faults.active)}
 
     def _advance(self, body: Any, origin: str) -> dict[str, Any]:
         members = check_members(body, {"advance_s": (int, float)}, needed=("advance_s",))
         seconds = members["advance_s"]
         if not math.isfinite(seconds) or not 0 <= seconds <= ADVANCE_MAX_S:
             raise ValueError(f"'advance_s' must be from 0 to {ADVANCE_MAX_S}: the clock never goes back")
-        self._parts.clock.advance(seconds)
-        self._parts.delivery.wake()
+        self._parts.tenant.clock.advance(seconds)
+        self._parts.deliveries.delivery.wake()
         return self._show_clock(None, origin)
 
     def _show_clock(self, body: Any, origin: str) -> dict[str, Any]:
-        return {"now": spell_instant(self._parts.clock.now())}
+        return {"now": spell_instant(self._parts.tenant.clock.now())}
 
     def _set_beliefs(self, body: Any, origin: str) -> dict[str, Any]:
         if not isinstance(body, Mapping):
             raise TypeError("expected an object")
-        self._parts.world.replace_beliefs(**body)
+        self._parts.tenant.world.replace_beliefs(**body)
         return self._show_beliefs(None, origin)
 
     def _show_beliefs(self, body: Any, origin: str) -> dict[str, Any]:
-        return asdict(self._parts.world.beliefs)
+        return asdict(self._parts.tenant.world.beliefs)
 
     # --- what happened ---
 
@@ -176,8 +178,8 @@ class Control:
         return self._parts.requests.list_entries()
 
     def _list_subscriptions(self, body: Any, origin: str) -> list[dict[str, Any]]:
-        self._parts.book.drop_expired(self._parts.clock.now())
-        return [_describe_openly(held) for held in self._parts.book.list_all()]
+        self._parts.deliveries.book.drop_expired(self._parts.tenant.clock.now())
+        return [_describe_openly(held) for held in self._parts.deliveries.book.list_all()]
 
 
 def _read_json(request: ControlRequest) -> Any:

@@ -6,7 +6,6 @@ Beyond design section 2.5: none of them is needed for the main job. Must never k
 from __future__ import annotations
 
 import datetime
-import time
 import uuid
 from collections.abc import Callable
 from typing import Any, Final
@@ -56,11 +55,11 @@ class CredentialDesk:
         """`{"user": address}`, or `"app"` for the application's."""
         members = check_members(body, {"user": str}, needed=("user",))
         if members["user"] == "app":
-            application = self._parts.application
+            application = self._parts.tenant.application
             order = Order(audience=GRAPH_ROOTS[0], permissions=application.roles, origin=origin)
-            return {"token": self._parts.mint.issue_for_app(application, order)}
-        user = self._parts.world.find_user(members["user"])
-        return {"token": self._parts.issue_persona_token(user, origin)}
+            return {"token": self._parts.tenant.mint.issue_for_app(application, order)}
+        user = self._parts.tenant.world.find_user(members["user"])
+        return {"token": self._parts.tenant.issue_persona_token(user, origin)}
 
     def _register_certificate(self, body: Any, origin: str) -> dict[str, Any]:
         """`{"certificate": PEM}` to register one; `{}` to have one made, with its key."""
@@ -69,8 +68,10 @@ class CredentialDesk:
         if "certificate" in members:
             certificate = x509.load_pem_x509_certificate(members["certificate"].encode())
         else:
-            certificate, private_key = _make_certificate(self._parts.application.app_id)
-        self._parts.application.register(certificate)
+            certificate, private_key = _make_certificate(
+                self._parts.tenant.application.app_id, self._parts.tenant.clock.machine_now()
+            )
+        self._parts.tenant.application.register(certificate)
         return {
             "certificate": certificate.public_bytes(serialization.Encoding.PEM).decode(),
             "thumbprint": certificate.fingerprint(hashes.SHA1()).hex(),  # noqa: S303 - Entra's name for it
@@ -84,9 +85,9 @@ class CredentialDesk:
             issuer=f"{origin}/federation",
             subject=members.get("subject", "system:serviceaccount:default:response-sync"),
         )
-        if trusted not in self._parts.application.federated:
-            self._parts.application.federated.append(trusted)
-        now_s = int(self._parts.clock.machine_now().timestamp())
+        if trusted not in self._parts.tenant.application.federated:
+            self._parts.tenant.application.federated.append(trusted)
+        now_s = int(self._parts.tenant.clock.machine_now().timestamp())
         claims = {
             "iss": trusted.issuer,
             "sub": trusted.subject,
@@ -96,22 +97,24 @@ class CredentialDesk:
             "exp": now_s + ASSERTION_LIFETIME_S,
             "jti": str(uuid.uuid4()),
         }
-        return {"assertion": self._parts.entra.clients.federation_keys.sign(claims)}
+        return {"assertion": self._parts.tenant.entra.clients.federation_keys.sign(claims)}
 
     def _issue_refresh_token(self, body: Any, origin: str) -> dict[str, Any]:
         """`{"user": address}`: as if that person had signed in."""
         members = check_members(body, {"user": str}, needed=("user",))
-        person = describe_person(self._parts.world.find_user(members["user"]))
-        return {"refresh_token": self._parts.entra.keep_refresh_token(person, DELEGATED_SCOPES)}
+        person = describe_person(self._parts.tenant.world.find_user(members["user"]))
+        return {"refresh_token": self._parts.tenant.entra.keep_refresh_token(person, DELEGATED_SCOPES)}
 
     def _decide_device_code(self, body: Any, origin: str) -> dict[str, Any]:
         """`{"user_code", "user": address, "approve": bool}`: what the person does on the other device."""
         members = check_members(
             body, {"user_code": str, "user": str, "approve": bool}, needed=("user_code", "user")
         )
-        person = describe_person(self._parts.world.find_user(members["user"]))
+        person = describe_person(self._parts.tenant.world.find_user(members["user"]))
         is_approved = members.get("approve", True)
-        if not self._parts.entra.grants.decide_device(members["user_code"], person, is_approved=is_approved):
+        if not self._parts.tenant.entra.grants.decide_device(
+            members["user_code"], person, is_approved=is_approved
+        ):
             raise ValueError("there is no such code, or it was decided already")
         return {"user": person.address, "approved": is_approved}
 
@@ -120,28 +123,28 @@ class CredentialDesk:
         check_members(body, {})
         return {
             "IDENTITY_ENDPOINT": f"{origin}/msi/token",
-            "IDENTITY_HEADER": self._parts.managed_identity.header,
+            "IDENTITY_HEADER": self._parts.tenant.managed_identity.header,
             "AZURE_POD_IDENTITY_AUTHORITY_HOST": origin,
         }
 
     def _rotate_keys(self, body: Any, origin: str) -> dict[str, Any]:
         """`{}`: sign with a new key from now on, as Entra does every day."""
         check_members(body, {})
-        kid = self._parts.keys.rotate()
-        self._parts.validation_tokens.forget()
+        kid = self._parts.tenant.keys.rotate()
+        self._parts.deliveries.validation_tokens.forget()
         return {"kid": kid}
 
     def _change_application(self, body: Any, origin: str) -> dict[str, Any]:
         """`{"roles", "client_secret", "denied_mailboxes"}`: consent, secret and access policy."""
         members = check_members(body, {"roles": list, "client_secret": str, "denied_mailboxes": list})
-        application = self._parts.application
+        application = self._parts.tenant.application
         if "roles" in members:
             if unknown := sorted(set(members["roles"]) - KNOWN_PERMISSIONS):
                 raise ValueError(f"there is no permission '{unknown[0]}'")
             application.roles = frozenset(members["roles"])
         application.secret = members.get("client_secret", application.secret)
         if "denied_mailboxes" in members:
-            found = [self._parts.world.find_user(address) for address in members["denied_mailboxes"]]
+            found = [self._parts.tenant.world.find_user(address) for address in members["denied_mailboxes"]]
             application.denied_mailboxes = frozenset(user.id for user in found)
         return {"roles": sorted(application.roles), "denied_mailboxes": sorted(application.denied_mailboxes)}
 
@@ -150,17 +153,18 @@ class CredentialDesk:
         members = check_members(body, {"user": str}, needed=("user",))
         is_app = members["user"] == "app"
         subject = (
-            self._parts.application.object_id if is_app else self._parts.world.find_user(members["user"]).id
+            self._parts.tenant.application.object_id
+            if is_app
+            else self._parts.tenant.world.find_user(members["user"]).id
         )
-        self._parts.mint.revoke(subject)
+        self._parts.tenant.mint.revoke(subject)
         return {"revoked": members["user"]}
 
 
-def _make_certificate(name: str) -> tuple[x509.Certificate, str]:
+def _make_certificate(name: str, now: datetime.datetime) -> tuple[x509.Certificate, str]:
     """Make a self-signed certificate; gives it with its private key as PEM."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.fromtimestamp(time.time(), tz=datetime.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)

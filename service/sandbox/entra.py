@@ -83,12 +83,12 @@ class Entra:
         try:
             return self._find(request)(request)
         except EntraFault as fault:
-            return fault.build_response(self._clock.now(), request.origin)
+            return fault.build_response(self._clock.machine_now(), request.origin)
 
     def keep_refresh_token(self, person: Person, scopes: frozenset[str]) -> str:
         """Give a refresh token as if that person had signed in with the application's credential."""
-        grant = Grant(person=person, scopes=scopes, is_public=False, expires_at=self._clock.now())
-        return self.grants.keep_refresh(grant, self._clock.now())
+        grant = Grant(person=person, scopes=scopes, is_public=False, expires_at=self._clock.machine_now())
+        return self.grants.keep_refresh(grant, self._clock.machine_now())
 
     def _find(self, request: EntraRequest) -> Flow:
         route = self._routes.get(request.segments[1:])
@@ -155,7 +155,7 @@ class Entra:
             raise missing_parameter("refresh_token")
         self.clients.identify(request)
         try:
-            grant = self.grants.find_refresh(token, self._clock.now())
+            grant = self.grants.find_refresh(token, self._clock.machine_now())
         except EntraFault:
             if shows_credential(request):
                 self.clients.prove(request, self._token_endpoints(request))
@@ -173,7 +173,7 @@ class Entra:
             form.get("code", ""),
             redirect_uri=form.get("redirect_uri", ""),
             verifier=form.get("code_verifier"),
-            now=self._clock.now(),
+            now=self._clock.machine_now(),
         )
         if not grant.is_public and not shows_credential(request):
             self.clients.prove(request, self._token_endpoints(request))
@@ -181,7 +181,7 @@ class Entra:
 
     def _poll_device(self, request: EntraRequest) -> EntraResponse:
         self.clients.identify(request)
-        grant = self.grants.poll_device(request.form.get("device_code", ""), self._clock.now())
+        grant = self.grants.poll_device(request.form.get("device_code", ""), self._clock.machine_now())
         return self._issue_for_person(request, grant)
 
     def _issue_for_person(self, request: EntraRequest, grant: Grant) -> EntraResponse:
@@ -196,7 +196,7 @@ class Entra:
         access = self._mint.issue_for_person(grant.person, self._application, order)
         body = self._describe_token(access) | {
             "scope": " ".join(f"{GRAPH_ROOTS[0]}/{scope}" for scope in sorted(scopes)),
-            "refresh_token": self.grants.keep_refresh(grant, self._clock.now()),
+            "refresh_token": self.grants.keep_refresh(grant, self._clock.machine_now()),
             "id_token": self._mint.issue_id_token(
                 grant.person, self._application, request.origin, grant.nonce
             ),
@@ -227,7 +227,7 @@ class Entra:
     def _open_device(self, request: EntraRequest) -> EntraResponse:
         self.clients.identify(request)
         name, device = self.grants.open_device(
-            read_scopes(request.form.get("scope", ""), self._application), self._clock.now()
+            read_scopes(request.form.get("scope", ""), self._application), self._clock.machine_now()
         )
         page = f"{request.origin}/common/oauth2/deviceauth"
         return EntraResponse(body={
@@ -256,7 +256,7 @@ class Entra:
             person=person,
             scopes=read_scopes(form.get("scope", ""), self._application),
             is_public=False,
-            expires_at=self._clock.now() + CODE_LIFETIME,
+            expires_at=self._clock.machine_now() + CODE_LIFETIME,
             nonce=form.get("nonce"),
         )
         code = self.grants.keep_code(

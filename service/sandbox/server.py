@@ -56,10 +56,12 @@ class Face:
     # --- Graph ---
 
     async def _serve_graph(self, request: web.BaseRequest, segments: tuple[str, ...]) -> web.Response:
-        at = self._parts.clock.now()
+        at = self._parts.tenant.clock.now()
         caller, body = _NOBODY, None
         try:
-            caller = self._parts.mint.read_bearer(request.headers.get("Authorization"), find_origin(request))
+            caller = self._parts.tenant.mint.read_bearer(
+                request.headers.get("Authorization"), find_origin(request)
+            )
             body = await _read_graph_body(request)
             response = await self._dispatch(_to_graph_request(request, segments, caller, body))
         except GraphFault as fault:
@@ -77,7 +79,7 @@ class Face:
         return self._to_graph_answer(response)
 
     async def _dispatch(self, request: GraphRequest) -> GraphResponse:
-        latency_s = self._parts.options.latency_s
+        latency_s = self._parts.tenant.options.latency_s
         if not latency_s:
             return await self._parts.router.dispatch(request)
         with self._parts.gate.occupy(request) as is_free:
@@ -92,7 +94,7 @@ class Face:
             return ""
         if caller.user_id is None:
             return "app"
-        user = self._parts.world.directory.look_up(caller.user_id)
+        user = self._parts.tenant.world.directory.look_up(caller.user_id)
         return caller.user_id if user is None else user.address
 
     def _refuse(self, fault: GraphFault, request: web.BaseRequest) -> GraphResponse:
@@ -100,7 +102,7 @@ class Face:
         request_id = str(uuid4())
         client_id = request.headers.get("client-request-id", request_id)
         inner = {
-            "date": f"{self._parts.clock.now():%Y-%m-%dT%H:%M:%S}",
+            "date": f"{self._parts.tenant.clock.now():%Y-%m-%dT%H:%M:%S}",
             "request-id": request_id,
             "client-request-id": client_id,
         }
@@ -128,7 +130,7 @@ class Face:
             origin=find_origin(request),
         )
         is_identity = segments in (APP_SERVICE_PATH, IMDS_PATH)
-        part = self._parts.managed_identity if is_identity else self._parts.entra
+        part = self._parts.tenant.managed_identity if is_identity else self._parts.tenant.entra
         response = part.answer(asked)
         headers = {"Cache-Control": "no-store, no-cache", "x-ms-request-id": str(uuid4()), **response.headers}
         return self._to_answer(response.status, response.body, headers, _JSON_TYPE)
@@ -142,7 +144,7 @@ class Face:
         return self._to_answer(status, body, {}, _JSON_TYPE)
 
     def _to_answer(self, status: int, body: Any, headers: Mapping[str, str], kind: str) -> web.Response:
-        date = format_datetime(self._parts.clock.now().replace(microsecond=0), usegmt=True)
+        date = format_datetime(self._parts.tenant.clock.now().replace(microsecond=0), usegmt=True)
         told = {"Date": date, **headers}
         if body is None:
             return web.Response(status=status, headers=told)
