@@ -254,12 +254,10 @@ class Keeper:
                     self._crew.begin(duty, self._perform(duty))
 
     def _is_held_back(self, kind: DutyKind) -> bool:
-        """Let a term first look everybody up, then compare with Graph, then create what is missing."""
-        if self._subscribing.is_compared:
+        """Let a term look everybody up before it compares with Graph."""
+        if kind is not DutyKind.COMPARE or self._subscribing.is_compared:
             return False
-        if kind is DutyKind.COMPARE:
-            return any(address not in self._ledger.progress for address in self._ledger.roster)
-        return kind is DutyKind.SUBSCRIBE
+        return any(address not in self._ledger.progress for address in self._ledger.roster)
 
     def _has_to_wait(self, duty: Duty, now: datetime) -> bool:
         """Let a calendar wait for the inboxes of its owner, so that answers are fed before their results."""

@@ -131,6 +131,7 @@ class DeltaRounds:
             await save(record)
             if record.round is None:
                 return _end_turn(record, current, is_complete=True)
+            current = record.round
         return _end_turn(record, current, is_complete=False)
 
     def _begin(self, record: MailboxRecord, full_origin: Origin) -> Round:

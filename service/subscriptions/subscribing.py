@@ -98,7 +98,10 @@ class Subscribing:
         self._schedule.set(COMPARISON, self._clock.now())
 
     def schedule_next(self, name: str) -> None:
-        """Set when a resource's subscription is next looked at."""
+        """Set when a resource's subscription is next looked at.
+
+        One that has none waits for the comparison of this term: Graph may hold a good one.
+        """
         record = self._ledger.subscriptions.get(name, SubscriptionRecord())
         now = self._clock.now()
         if name not in self._watch.resources:
@@ -107,8 +110,10 @@ class Subscribing:
             due_at = record.fault.retry_at
         elif record.is_alive(now) and record.expires_at is not None:
             due_at = reckon_renewal(name, record.expires_at, record.lifetime_s, self._limits.margins)
-        else:
+        elif self.is_compared:
             due_at = now
+        else:
+            return
         self._schedule.set(Duty(DutyKind.SUBSCRIBE, name), due_at)
 
     # --- what is asked for ---
@@ -223,9 +228,16 @@ class Subscribing:
                 await self._take_up(action)
         self._take_up_deletions([action for action in actions if isinstance(action, Delete)])
         self._compare_fault = None
-        self.is_compared = True
-        self._set_comparison(self._limits.compare_interval_s)
+        self._end_comparison(self._clock.now() + timedelta(seconds=self._limits.compare_interval_s))
         return True
+
+    def _end_comparison(self, next_at: datetime) -> None:
+        """Let what is still without a subscription, and was not seen in the comparison, get one."""
+        self.is_compared = True
+        self._schedule.set(COMPARISON, next_at)
+        for name in self._watch.resources:
+            if name not in self._busy and self._schedule.due_at(Duty(DutyKind.SUBSCRIBE, name)) is None:
+                self.schedule_next(name)
 
     def _is_unchanged(self, name: str, known: dict[str, SubscriptionRecord], busy: set[str]) -> bool:
         """Tell whether a resource was left alone while Graph was listing; else the next one sees it."""
@@ -298,12 +310,8 @@ class Subscribing:
         self._compare_fault = build_fault(
             error, self._compare_fault, subject="comparison", now=now, backoff=self._backoff
         )
-        self.is_compared = True
-        self._schedule.set(COMPARISON, self._compare_fault.retry_at)
+        self._end_comparison(self._compare_fault.retry_at)
         _log.warning("subscriptions.comparison_failed", words=self._compare_fault.words)
-
-    def _set_comparison(self, in_s: float) -> None:
-        self._schedule.set(COMPARISON, self._clock.now() + timedelta(seconds=in_s))
 
     # --- deletions ---
 
