@@ -6,11 +6,14 @@ Must never tell anyone of a change that the subscription does not cover.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from service.sandbox.endpoint_health import PENALTY, EndpointHealth, Pace
 from service.sandbox.faults import FaultBoard
+from service.sandbox.item_options import EXTENDED
+from service.sandbox.items import Event, Message
 from service.sandbox.notifications import NotificationWriter, Recipient
 from service.sandbox.outbox import Outbox, Outgoing
 from service.sandbox.registration import Application
@@ -56,7 +59,9 @@ class Postman:
         self._book.drop_expired(self._clock.now())
         for subscription in self._book.list_of(change.user_id):
             if self._covers(subscription, change):
-                self._tell(subscription, change)
+                seen = self._see(subscription, change)
+                if seen is not None and seen.change in subscription.change_types:
+                    self._tell(subscription, seen)
         self.on_put()
 
     def send_lifecycle(self, subscription: Subscription, url: str, item: dict[str, Any]) -> None:
@@ -68,10 +73,30 @@ class Postman:
         watch = subscription.watch
         return (
             watch.kind == change.kind
-            and change.change in subscription.change_types
             and watch.covers(change.folder_id)
             and (subscription.made_by_person or watch.user_id not in self._application.denied_mailboxes)
         )
+
+    def _see(self, subscription: Subscription, change: Change) -> Change | None:
+        """Give the change as a subscription with a filter sees it: by what matches now and did before.
+
+        Source: https://learn.microsoft.com/graph/outlook-change-notifications-overview
+        """
+        if subscription.test is None:
+            return change
+        item = None if change.change == "deleted" else self._find_item(change)
+        matched = change.item_id in subscription.matching
+        if item is not None and subscription.test(item):
+            subscription.matching.add(change.item_id)
+            return replace(change, change="updated" if matched else "created")
+        subscription.matching.discard(change.item_id)
+        return replace(change, change="deleted") if matched else None
+
+    def _find_item(self, change: Change) -> Message | Event | None:
+        box = self._world.mailbox(change.user_id)
+        if change.kind == "message":
+            return box.messages.get(change.item_id)
+        return box.events.get(change.item_id)
 
     def _tell(self, subscription: Subscription, change: Change) -> None:
         item = self._write(subscription, change)
@@ -107,7 +132,8 @@ class Postman:
             )
         except GraphFault:
             return None
-        return annotate(resource, change.kind)
+        wanted = {*subscription.watch.select, EXTENDED}
+        return annotate({name: resource[name] for name in resource if name in wanted}, change.kind)
 
     def _put(
         self,

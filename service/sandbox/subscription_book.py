@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from service.sandbox.item_options import Test
 from service.sandbox.subscription_request import EncryptionKey
 
 PER_MAILBOX_MAX = 1_000
@@ -47,6 +48,7 @@ class Subscription:
         resource: as it was spelt at creation.
         encryption: set where resource data is sent along.
         authority: issuer of the token that made it; validation tokens name the same.
+        test: tells whether an item matches the filter; None without a filter.
         matching: of one with a filter, the items that matched when last looked at.
         reauthorized_at: by a PATCH or reauthorize; None before the first.
     """
@@ -68,6 +70,7 @@ class Subscription:
     audience: str | None
     uses_immutable_ids: bool
     authority: str
+    test: Test | None = None
     matching: set[str] = field(default_factory=set)
     reauthorized_at: datetime | None = None
 

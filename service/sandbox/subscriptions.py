@@ -6,13 +6,14 @@ Must never give a client state back, and never make a subscription whose endpoin
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 from service.sandbox.faults import FaultBoard
 from service.sandbox.handshake import build_timeout
+from service.sandbox.item_options import read_filter
 from service.sandbox.notifications import spell_instant
-from service.sandbox.people import User
+from service.sandbox.odata import parse_preferences
 from service.sandbox.registration import Application
 from service.sandbox.routing import Router
 from service.sandbox.subscription_book import (
@@ -23,18 +24,12 @@ from service.sandbox.subscription_book import (
     build_key,
 )
 from service.sandbox.subscription_request import Creation, read_amendment, read_creation
-from service.sandbox.subscription_resource import ResourcePath, refuse_operation
+from service.sandbox.subscription_resource import refuse_operation
+from service.sandbox.subscription_watch import WatchFinder, grant_lifetime
 from service.sandbox.wire import Caller, GraphFault, GraphRequest, GraphResponse, SandboxClock
 from service.sandbox.world import World
 
-LIFETIME_MAX: Final = timedelta(minutes=10_080)
-RICH_LIFETIME_MAX: Final = timedelta(minutes=1_440)
-LIFETIME_FLOOR: Final = timedelta(minutes=45)
 PAGE_SIZE: Final = 100
-_PERMISSIONS: Final = {
-    "message": frozenset({"Mail.Read", "Mail.ReadBasic", "Mail.ReadBasic.All"}),
-    "event": frozenset({"Calendars.Read"}),
-}
 
 
 class Followers(Protocol):
@@ -61,6 +56,7 @@ class Subscriptions:
         followers: Followers,
     ) -> None:
         self._world = world
+        self._watches = WatchFinder(world=world, application=application)
         self._clock = clock
         self._book = book
         self._application = application
@@ -83,7 +79,7 @@ class Subscriptions:
     async def _create(self, request: GraphRequest) -> GraphResponse:
         _refuse_options(request)
         creation = read_creation(request.body)
-        watch = self._resolve(creation.path, request.caller)
+        watch = self._watches.resolve(creation.path, request.caller)
         expires_at = self._grant_lifetime(creation.expires_at, is_rich=creation.encryption is not None)
         key = build_key(request.caller.app_id, watch, creation.change_types)
         self._refuse_duplicate(key)
@@ -118,51 +114,11 @@ class Subscriptions:
             encryption=creation.encryption,
             tls_version=creation.tls_version,
             audience=creation.audience,
-            uses_immutable_ids=_prefers_immutable_ids(request),
+            uses_immutable_ids=parse_preferences(request.headers.get("prefer", "")).is_immutable,
             authority=caller.authority,
+            test=read_filter(creation.path),
+            matching=self._watches.find_matching(watch, read_filter(creation.path)),
         )
-
-    def _resolve(self, path: ResourcePath, caller: Caller) -> Watch:
-        """Find the mailbox and folder, and check that the caller may watch it.
-
-        Raises:
-            GraphFault: 400, 403, 404, wrapped as Outlook's errors are.
-        """
-        if path.user is None and caller.user_id is None:
-            raise refuse_operation("Create", 400, "The resource 'me' needs a signed-in user.")
-        user = self._find_user(path.user or str(caller.user_id))
-        self._admit(path, user, caller)
-        try:
-            box = self._world.mailbox(user.id)
-            folder_id = "" if path.folder is None else box.find_folder(path.folder).id
-        except GraphFault as fault:
-            raise refuse_operation("Create", 404, fault.message) from fault
-        return Watch(
-            user_id=user.id,
-            kind=path.kind,
-            folder_id=folder_id,
-            select=path.select,
-            expand=path.options.get("$expand", ""),
-            filter=path.options.get("$filter", ""),
-        )
-
-    def _find_user(self, id_or_address: str) -> User:
-        try:
-            return self._world.find_user(id_or_address)
-        except GraphFault as fault:
-            raise refuse_operation("Create", 404, fault.message) from fault
-
-    def _admit(self, path: ResourcePath, user: User, caller: Caller) -> None:
-        """Check permissions: application permissions reach every mailbox, a person's only the own one.
-
-        Source: https://learn.microsoft.com/graph/api/subscription-post-subscriptions#permissions
-        """
-        if not _PERMISSIONS[path.kind] & caller.permissions:
-            raise refuse_operation("Create", 403, "Access is denied. Check credentials and try again.")
-        if caller.user_id not in (None, user.id):
-            raise refuse_operation("Create", 403, "Access is denied. Check credentials and try again.")
-        if caller.user_id is None and user.id in self._application.denied_mailboxes:
-            raise refuse_operation("Create", 403, "Access to OData is disabled.")
 
     def _refuse_duplicate(self, key: tuple[Any, ...]) -> None:
         self._book.drop_expired(self._clock.now())
@@ -185,21 +141,7 @@ class Subscriptions:
             )
 
     def _grant_lifetime(self, asked: datetime, *, is_rich: bool) -> datetime:
-        """Give the expiry that is granted: no less than 45 minutes, no more than the kind allows.
-
-        Raises:
-            GraphFault: 400 beyond the maximum.
-        """
-        now = self._clock.now()
-        longest = RICH_LIFETIME_MAX if is_rich else LIFETIME_MAX
-        if asked > now + longest:
-            minutes = int(longest.total_seconds() // 60)
-            raise GraphFault(
-                400, "ExtensionError", f"Subscription expiration can only be {minutes} minutes in the future."
-            )
-        granted = max(asked, now + LIFETIME_FLOOR)
-        cap_s = self._faults.active.lifetime_s
-        return granted if cap_s is None else min(granted, now + timedelta(seconds=cap_s))
+        return grant_lifetime(asked, self._clock.now(), is_rich=is_rich, cap_s=self._faults.active.lifetime_s)
 
     async def _shake_hands(self, creation: Creation) -> None:
         """Validate both URLs, one after the other, also where they are the same."""
@@ -308,12 +250,6 @@ def describe(subscription: Subscription) -> dict[str, Any]:
         "encryptionCertificateId": None if encryption is None else encryption.certificate_id,
         "notificationUrlAppId": subscription.audience,
     }
-
-
-def _prefers_immutable_ids(request: GraphRequest) -> bool:
-    """Source: https://learn.microsoft.com/graph/outlook-immutable-id"""
-    wishes = request.headers.get("prefer", "").lower().replace(" ", "").replace('"', "")
-    return "idtype=immutableid" in wishes.replace(";", ",").split(",")
 
 
 def _refuse_options(request: GraphRequest) -> None:
