@@ -9,7 +9,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -125,18 +125,20 @@ class Answer:
         return self.body
 
 
-def decode_body(raw: bytes) -> tuple[object, bool]:
-    """Decode a body.
+def build_answer(status: int, given: Iterable[tuple[str, str]], raw: bytes, *, now: datetime) -> Answer:
+    """Put an answer together from what came over the wire.
 
-    Returns:
-        The value, None for an empty body; and False where it was not JSON.
+    Args:
+        given: headers; one that came twice is joined with a comma.
+        now: stands in where there is no `Date`.
     """
-    if not raw.strip():
-        return None, True
-    try:
-        return json.loads(raw), True
-    except (ValueError, RecursionError):
-        return raw.decode("utf-8", "replace"), False
+    headers: dict[str, str] = {}
+    for name, value in given:
+        lower = name.lower()
+        headers[lower] = f"{headers[lower]}, {value}" if lower in headers else value
+    body, is_json = _decode_body(raw)
+    at = instant_of(parse_http_date(headers.get("date")) or now)
+    return Answer(status=status, headers=headers, body=body, at=at, is_json=is_json)
 
 
 def build_refusal(answer: Answer, kind: RequestKind) -> GraphError:
@@ -181,11 +183,6 @@ def parse_http_date(value: str | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def read_answer_time(headers: Mapping[str, str], now: datetime) -> Instant:
-    """Give the `Date` of an answer; `now` where it has none."""
-    return instant_of(parse_http_date(headers.get("date")) or now)
-
-
 def parse_claims_challenge(headers: Mapping[str, str]) -> str:
     """Read the claims that a 401 asks for: their JSON text; empty where it asks for none.
 
@@ -201,6 +198,16 @@ def parse_claims_challenge(headers: Mapping[str, str]) -> str:
         return claims if isinstance(json.loads(claims), dict) else ""
     except (binascii.Error, ValueError, RecursionError):
         return ""
+
+
+def _decode_body(raw: bytes) -> tuple[object, bool]:
+    """Decode a body: None for an empty one, the text and False for one that is not JSON."""
+    if not raw.strip():
+        return None, True
+    try:
+        return json.loads(raw), True
+    except (ValueError, RecursionError):
+        return raw.decode("utf-8", "replace"), False
 
 
 def _effective_status(answer: Answer) -> int:

@@ -9,7 +9,6 @@ import asyncio
 import json
 import ssl
 import uuid
-from collections.abc import Mapping
 from typing import Final, Protocol, Self
 
 import aiohttp
@@ -17,7 +16,7 @@ from yarl import URL
 
 from service.clock import Clock
 from service.errors import GraphError, PayloadError, RefusedError, UnavailableError
-from service.graph.answer import Answer, build_refusal, decode_body, parse_claims_challenge, read_answer_time
+from service.graph.answer import Answer, build_answer, build_refusal, parse_claims_challenge
 from service.graph.observer import GraphObserver
 from service.graph.requests import GraphRequest
 
@@ -180,7 +179,7 @@ class GraphClient:
                     "Graph sent a redirect, which is not followed", status=response.status, code="redirect"
                 )
             raw = await self._read_bounded(response)
-            return self._build_answer(response.status, response.headers, raw)
+            return build_answer(response.status, response.headers.items(), raw, now=self._clock.now())
 
     async def _read_bounded(self, response: aiohttp.ClientResponse) -> bytes:
         parts = bytearray()
@@ -190,15 +189,6 @@ class GraphClient:
                 response.close()
                 raise PayloadError("$", f"at most {self._answer_bytes_max} bytes")
         return bytes(parts)
-
-    def _build_answer(self, status: int, given: Mapping[str, str], raw: bytes) -> Answer:
-        headers: dict[str, str] = {}
-        for name, value in given.items():
-            lower = name.lower()
-            headers[lower] = f"{headers[lower]}, {value}" if lower in headers else value
-        body, is_json = decode_body(raw)
-        at = read_answer_time(headers, self._clock.now())
-        return Answer(status=status, headers=headers, body=body, at=at, is_json=is_json)
 
 
 def _build_unavailable(error: Exception) -> GraphError:

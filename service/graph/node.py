@@ -192,4 +192,4 @@ def page_items(payload: object, notes: list[str] | None = None) -> tuple[Node, .
 
 def _clean(text: str) -> str:
     """Replace halves of surrogate pairs: a preview cut in the middle of one could not be stored as UTF-8."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -18,20 +18,21 @@ _DAY_NS: Final = 86_400 * NS_PER_S
 _PATTERN_MEMBERS: Final = {
     "daily": (),
     "weekly": ("daysOfWeek", "firstDayOfWeek"),
-    "absolutemonthly": ("dayOfMonth",),
-    "relativemonthly": ("daysOfWeek", "index"),
-    "absoluteyearly": ("dayOfMonth", "month"),
-    "relativeyearly": ("daysOfWeek", "index", "month"),
+    "absoluteMonthly": ("dayOfMonth",),
+    "relativeMonthly": ("daysOfWeek", "index"),
+    "absoluteYearly": ("dayOfMonth", "month"),
+    "relativeYearly": ("daysOfWeek", "index", "month"),
 }
-_RANGE_MEMBERS: Final = {"enddate": ("endDate",), "numbered": ("numberOfOccurrences",), "noend": ()}
+_RANGE_MEMBERS: Final = {"endDate": ("endDate",), "numbered": ("numberOfOccurrences",), "noEnd": ()}
+_SPELT: Final = {name.lower(): name for name in (*_PATTERN_MEMBERS, *_RANGE_MEMBERS)}
 # No two occurrences of a pattern with interval 1 are further apart.
 _DAYS_APART_MAX: Final = {
     "daily": 1,
     "weekly": 7,
-    "absolutemonthly": 31,
-    "relativemonthly": 35,
-    "absoluteyearly": 366,
-    "relativeyearly": 372,
+    "absoluteMonthly": 31,
+    "relativeMonthly": 35,
+    "absoluteYearly": 366,
+    "relativeYearly": 372,
 }
 
 
@@ -47,7 +48,7 @@ def canonical_recurrence(recurrence: Node) -> str | None:
         None where it cannot be read.
     """
     pattern, limits = recurrence["pattern"], recurrence["range"]
-    kind, end_kind = pattern["type"].word(), limits["type"].word()
+    kind, end_kind = _read_type(pattern), _read_type(limits)
     if kind not in _PATTERN_MEMBERS or end_kind not in _RANGE_MEMBERS:
         recurrence.note("expected a pattern and a range that we know")
         return None
@@ -75,8 +76,8 @@ def find_series_end(recurrence: Node, *, start: Instant, end: Instant, zone: tzi
     """
     limits = recurrence["range"]
     duration_ns = max(end.ns - start.ns, 0)
-    match limits["type"].word():
-        case "enddate":
+    match _read_type(limits):
+        case "endDate":
             last = _read_date(limits["endDate"])
             return None if last is None else _end_of_day(last, duration_ns, zone)
         case "numbered":
@@ -87,6 +88,10 @@ def find_series_end(recurrence: Node, *, start: Instant, end: Instant, zone: tzi
             return reckon_instant(max(end.ns, start.ns) + max(count, 0) * days_apart * _DAY_NS)
         case _:
             return None
+
+
+def _read_type(node: Node) -> str:
+    return _SPELT.get(node["type"].word(), "")
 
 
 def _read_member(node: Node, name: str) -> str | int | list[str] | None:
@@ -119,7 +124,7 @@ def _end_of_day(day: date, duration_ns: int, zone: tzinfo) -> Instant | None:
 
 
 def _days_apart_max(pattern: Node) -> int | None:
-    days = _DAYS_APART_MAX.get(pattern["type"].word())
+    days = _DAYS_APART_MAX.get(_read_type(pattern))
     return None if days is None else days * max(pattern["interval"].number() or 1, 1)
 
 

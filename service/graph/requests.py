@@ -342,7 +342,7 @@ def _segment(text: str) -> str:
     """
     if not text.strip("."):
         raise RefusedError("an id cannot be empty or consist of dots", code="badId")
-    return quote(text, safe="")
+    return quote(text, safe="", errors="replace")
 
 
 def _literal(text: str) -> str:
