@@ -9,7 +9,7 @@ from typing import Final
 
 from service.sandbox.wire import GraphFault
 
-_TOKENS_MAX: Final = 100_000
+_TOKENS_MAX: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)

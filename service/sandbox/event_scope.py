@@ -69,9 +69,8 @@ def find_calendar(call: Call) -> Calendar:
 
 
 def open_scope(call: Call) -> Scope:
-    """Give the calendar of the path, or all calendars for `events` and `calendarView` of a mailbox."""
-    kind = call.request.segments[2].lower()
-    if kind.startswith("calendar") and kind != "calendarview":
+    """Give the calendar of the path; all calendars for `events` of a mailbox, its primary for the view."""
+    if call.request.segments[2].lower().startswith("calendar"):
         calendar = find_calendar(call)
         return _scope(call, call.world.mailbox(calendar.owner_id), calendar)
     return _scope(call, call.box, None)

@@ -197,12 +197,14 @@ class FolderEntry:
         entered, changed, changed_more: numbers in the mailbox's count of changes: when it came, when it last
             changed at all, and when it last changed in more than being read.
         left: when it went; 0 while it is there.
+        regular_id: the default id that it had when it went.
     """
 
     entered: int
     changed: int
     changed_more: int
     left: int = 0
+    regular_id: str = ""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -209,7 +209,8 @@ class Mailbox:
         )
 
     def _leave(self, message: Message) -> None:
-        self.folders[message.folder_id].entries[message.id].left = self._count()
+        entry = self.folders[message.folder_id].entries[message.id]
+        entry.left, entry.regular_id = self._count(), self.regular_id(message.id)
 
     def _count(self) -> int:
         self.changes += 1
