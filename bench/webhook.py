@@ -42,11 +42,34 @@ _ITEM_ID: Final = "AAkALgAAAAAAHYQDEapmEc2byACqAC-EWg0A" + "b1C2d3E4f5G6h7I8j9K0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """One run of wrk: requests per second, 99th percentile in ms, and answers that were not 2xx."""
+    """One run of wrk.
+
+    Attributes:
+        rate: requests per second.
+        p99_ms: 99th percentile of the answers' delay.
+        cpu_us: processor time of the server per request; other work on the machine hardly touches it.
+        failed: answers that were not 2xx, or did not come.
+    """
 
     rate: float
     p99_ms: float
+    cpu_us: float
     failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A running server process."""
+
+    port: int
+    pid: int
+
+    def read_cpu_s(self) -> float:
+        """Give the processor time that the process has used.
+
+        Source: https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat
+        """
+        return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[0]) / 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +108,8 @@ def build_body() -> bytes:
 
 
 @asynccontextmanager
-async def run_server(kind: str, plan: Plan, redis_url: str) -> AsyncIterator[int]:
-    """Run a server process on its core; gives its port."""
+async def run_server(kind: str, plan: Plan, redis_url: str) -> AsyncIterator[Server]:
+    """Run a server process on its core."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -101,19 +124,20 @@ async def run_server(kind: str, plan: Plan, redis_url: str) -> AsyncIterator[int
     os.sched_setaffinity(process.pid, {plan.server_core})
     try:
         assert process.stdout is not None
-        yield int(await process.stdout.readline())
+        yield Server(port=int(await process.stdout.readline()), pid=process.pid)
     finally:
         if process.returncode is None:
             process.terminate()
         await process.wait()
 
 
-async def drive(port: int, body_file: Path, plan: Plan) -> Measured:
-    """Run wrk against a port.
+async def drive(server: Server, body_file: Path, plan: Plan) -> Measured:
+    """Run wrk against a server.
 
     Raises:
         RuntimeError: wrk failed.
     """
+    used_before_s = server.read_cpu_s()
     wrk = await asyncio.create_subprocess_exec(
         "wrk",
         "-t1",
@@ -121,7 +145,7 @@ async def drive(port: int, body_file: Path, plan: Plan) -> Measured:
         f"-d{plan.seconds}s",
         "-s",
         str(_HERE / "post.lua"),
-        f"http://127.0.0.1:{port}/graph/notifications?deployment={DEPLOYMENT}",
+        f"http://127.0.0.1:{server.port}/graph/notifications?deployment={DEPLOYMENT}",
         "--",
         str(body_file),
         stdout=asyncio.subprocess.PIPE,
@@ -132,7 +156,13 @@ async def drive(port: int, body_file: Path, plan: Plan) -> Measured:
     if line is None:
         raise RuntimeError(f"wrk failed: {output.decode()}")
     requests, microseconds, refused, broken, p99 = map(int, line.split()[1:])
-    return Measured(rate=requests / microseconds * 1e6, p99_ms=p99 / 1000, failed=refused + broken)
+    used_s = server.read_cpu_s() - used_before_s
+    return Measured(
+        rate=requests / microseconds * 1e6,
+        p99_ms=p99 / 1000,
+        cpu_us=used_s / max(requests, 1) * 1e6,
+        failed=refused + broken,
+    )
 
 
 async def measure(plan: Plan) -> list[tuple[Measured, Measured]]:
@@ -147,8 +177,8 @@ async def measure(plan: Plan) -> list[tuple[Measured, Measured]]:
                 run_server(plan.baseline, plan, redis.url) as bare,
                 run_server("ours", plan, redis.url) as ours,
             ):
-                for port in (bare, ours):
-                    await drive(port, body_file, plan)  # warms up
+                for server in (bare, ours):
+                    await drive(server, body_file, plan)  # warms up
                 for number in range(plan.rounds):
                     pairs.append(await _measure_pair(bare, ours, number, body_file, plan))
                     _tell(f"round {number + 1}: {_describe(*pairs[-1])}")
@@ -156,7 +186,7 @@ async def measure(plan: Plan) -> list[tuple[Measured, Measured]]:
 
 
 async def _measure_pair(
-    bare: int, ours: int, number: int, body_file: Path, plan: Plan
+    bare: Server, ours: Server, number: int, body_file: Path, plan: Plan
 ) -> tuple[Measured, Measured]:
     """Measure both once, each first in every other round."""
     if number % 2:
@@ -169,12 +199,14 @@ async def _measure_pair(
 def report(pairs: Sequence[tuple[Measured, Measured]], plan: Plan) -> bool:
     """Print the result; tells whether the promise is held."""
     ratios = sorted(ours.rate / bare.rate for bare, ours in pairs)
+    costs = statistics.median(bare.cpu_us / ours.cpu_us for bare, ours in pairs)
     failed = sum(bare.failed + ours.failed for bare, ours in pairs)
     median = statistics.median(ratios)
     _tell(
-        f"ours / bare {plan.baseline} handler: median {median:.3f}, spread {ratios[0]:.3f} to {ratios[-1]:.3f} "
-        f"in {len(ratios)} rounds of {plan.seconds} s, {plan.connections} connections, "
-        f"DURABILITY={plan.durability}, append-only file on; promised {PROMISE}"
+        f"{len(ratios)} rounds of {plan.seconds} s, {plan.connections} connections, append-only file on, "
+        f"DURABILITY={plan.durability}: throughput beside a bare aiohttp {plan.baseline} handler "
+        f"median {median:.3f}, spread {ratios[0]:.3f} to {ratios[-1]:.3f} (by processor time {costs:.3f}); "
+        f"promised {PROMISE}"
     )
     if failed:
         _tell(f"{failed} requests failed: the result says nothing")
@@ -182,10 +214,11 @@ def report(pairs: Sequence[tuple[Measured, Measured]], plan: Plan) -> bool:
 
 
 def _describe(bare: Measured, ours: Measured) -> str:
-    return (
-        f"bare {bare.rate:8.0f}/s (p99 {bare.p99_ms:.1f} ms), "
-        f"ours {ours.rate:8.0f}/s (p99 {ours.p99_ms:.1f} ms), ratio {ours.rate / bare.rate:.3f}"
+    sides = (
+        f"{name} {side.rate:6.0f}/s, p99 {side.p99_ms:5.1f} ms, {side.cpu_us:4.0f} us CPU"
+        for name, side in (("bare", bare), ("ours", ours))
     )
+    return f"{'; '.join(sides)}; ratio {ours.rate / bare.rate:.3f}"
 
 
 def _tell(line: str) -> None:
@@ -195,9 +228,11 @@ def _tell(line: str) -> None:
 
 def parse_arguments() -> Plan:
     """Read the command line and check what the machine must have."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=5)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--baseline", choices=("application", "low-level"), default="application")
     parser.add_argument("--durability", choices=("memory", "fsync"), default="memory")

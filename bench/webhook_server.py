@@ -9,11 +9,11 @@ import argparse
 import asyncio
 import signal
 import sys
+from functools import partial
 
 import structlog
 import uvloop
 from aiohttp import web
-from redis.asyncio import Connection, ConnectionPool
 
 from service.clock import SystemClock
 from service.intake.appender import Appender, Durability
@@ -22,8 +22,10 @@ from service.intake.listener import ListenerLimits, PublicListener
 from service.intake.notification import build_rules
 from service.intake.webhook import Webhook, WebhookLimits
 from service.metrics import Metrics
+from service.streams.connection import RedisTarget, connect, open_connection
+from service.streams.keys import KeyNames
 
-SECRET = "a secret for the benchmark, nothing else"
+SECRET = "a secret for the benchmark, nothing else"  # noqa: S105 - it protects nothing
 DEPLOYMENT = "bench"
 TENANT = "84bd8158-6d4d-4958-8b9f-9d6445542f95"
 
@@ -56,15 +58,12 @@ async def serve_low_level(ended: asyncio.Event) -> None:
 
 async def serve_ours(ended: asyncio.Event, redis_url: str, durability: Durability) -> None:
     """Serve the public side as the service does."""
-    pool = ConnectionPool.from_url(redis_url, socket_timeout=None)
-
-    async def connect() -> Connection:
-        connection: Connection = pool.make_connection()
-        await connection.connect()
-        return connection
-
+    key = KeyNames(stream="bench").intake
+    link = connect(RedisTarget(url=redis_url))
     metrics, clock = Metrics(), SystemClock()
-    appender = Appender(connect, "bench:intake", clock=clock, metrics=metrics, durability=durability)
+    appender = Appender(
+        partial(open_connection, link, key), key, clock=clock, metrics=metrics, durability=durability
+    )
     rules = build_rules(derive_client_state_keys([SECRET], DEPLOYMENT), tenant_id=TENANT)
     webhook = Webhook(appender.append, rules, clock=clock, metrics=metrics, limits=WebhookLimits())
     listener = PublicListener(
@@ -79,6 +78,7 @@ async def serve_ours(ended: asyncio.Event, redis_url: str, durability: Durabilit
     await ended.wait()
     await listener.stop()
     running.cancel()
+    await link.aclose()
 
 
 def _tell_port(port: int) -> None:

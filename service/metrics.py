@@ -8,9 +8,11 @@ Source: https://prometheus.io/docs/practices/naming/
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -20,6 +22,41 @@ _FAST: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 _CALL: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _DELAY: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0)
 _SIZES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
+
+
+class Count:
+    """One number of a tally; whoever counts holds on to it and adds to `number`."""
+
+    __slots__ = ("number",)
+
+    def __init__(self) -> None:
+        self.number = 0
+
+
+class Tally:
+    """A counter for what happens with every request: plain integers, which are read when somebody scrapes.
+
+    The client library's counters take a lock and three calls each; two of them per notification cost as much
+    as judging it. Must be used from the event loop only.
+    """
+
+    def __init__(self, name: str, text: str, labels: tuple[str, ...]) -> None:
+        self._name = name
+        self._text = text
+        self._labels = labels
+        self._counts: dict[tuple[str, ...], Count] = {}
+
+    def labels(self, *values: str) -> Count:
+        """Give the number for these values, in the order in which the labels were named."""
+        assert len(values) == len(self._labels), "one value per label"
+        return self._counts.setdefault(values, Count())
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Give the counts to the registry."""
+        family = CounterMetricFamily(self._name, self._text, labels=self._labels)
+        for values, count in self._counts.items():
+            family.add_metric(values, count.number)
+        yield family
 
 
 class Metrics:
@@ -42,13 +79,13 @@ class Metrics:
 
     def _add_web(self) -> None:
         """Add what the public listener counts."""
-        self.web_requests = self._counter(
+        self.web_requests = self._tally(
             "web_requests", "Requests at the public listener, by route and status.", "route", "status"
         )
         self.handshakes = self._counter(
             "handshakes", "Validation requests of Graph, by outcome: answered, refused.", "outcome"
         )
-        self.notification_items = self._counter(
+        self.notification_items = self._tally(
             "notification_items",
             "Items of notifications, by outcome (stored, refused, not_stored) and the reason of a refusal.",
             "outcome",
@@ -91,9 +128,7 @@ class Metrics:
         self.entry_seconds = self._histogram(
             "entry_processing_seconds", "Work on one entry, by kind.", _CALL, "kind"
         )
-        self.entry_retries = self._counter(
-            "entry_retries", "Entries put off, by the error's name.", "error"
-        )
+        self.entry_retries = self._counter("entry_retries", "Entries put off, by the error's name.", "error")
         self.entries_dead_lettered = self._counter(
             "entries_dead_lettered", "Entries given up, by reason.", "reason"
         )
@@ -103,7 +138,9 @@ class Metrics:
         self.answers_skipped = self._counter(
             "answers_skipped", "Answers that were read and never published, by reason.", "reason"
         )
-        self.updates_published = self._counter("updates_published", "Entries of the update stream, by type.", "type")
+        self.updates_published = self._counter(
+            "updates_published", "Entries of the update stream, by type.", "type"
+        )
         self.update_delay_seconds = self._histogram(
             "update_delay_seconds", "From the arrival of a notification to the update that followed.", _DELAY
         )
@@ -111,20 +148,29 @@ class Metrics:
     def _add_graph(self) -> None:
         """Add what is known about calls to Graph and Entra ID."""
         self.graph_requests = self._counter(
-            "graph_requests", "HTTP requests to Graph, a batch counting one, by kind and status.", "request", "status"
+            "graph_requests",
+            "HTTP requests to Graph, a batch counting one, by kind and status.",
+            "request",
+            "status",
         )
         self.graph_seconds = self._histogram(
             "graph_request_seconds", "Duration of a request to Graph, by kind.", _CALL, "request"
         )
-        self.graph_in_flight = self._gauge("graph_requests_in_flight", "Requests to Graph that wait for an answer.")
+        self.graph_in_flight = self._gauge(
+            "graph_requests_in_flight", "Requests to Graph that wait for an answer."
+        )
         self.graph_throttled = self._counter(
             "graph_throttled", "Answers of Graph that asked us to wait, by kind of request.", "request"
         )
-        self.graph_retries = self._counter("graph_retries", "Requests sent to Graph again, by kind.", "request")
+        self.graph_retries = self._counter(
+            "graph_retries", "Requests sent to Graph again, by kind.", "request"
+        )
         self.graph_wait_seconds = self._counter(
             "graph_wait_seconds", "Time spent waiting because Graph asked for it."
         )
-        self.tokens = self._counter("tokens_acquired", "Access tokens asked for, by outcome: got, refused, away.", "outcome")
+        self.tokens = self._counter(
+            "tokens_acquired", "Access tokens asked for, by outcome: got, refused, away.", "outcome"
+        )
         self.token_expires = self._gauge(
             "token_expiry_timestamp_seconds", "When the access token in use ends, Unix time."
         )
@@ -141,21 +187,32 @@ class Metrics:
             "outcome",
         )
         self.subscription_next_expiry = self._gauge(
-            "subscription_next_expiry_timestamp_seconds", "When the first of our subscriptions ends, Unix time."
+            "subscription_next_expiry_timestamp_seconds",
+            "When the first of our subscriptions ends, Unix time.",
         )
-        self.lifecycle_events = self._counter("lifecycle_events", "Lifecycle notifications, by event.", "event")
+        self.lifecycle_events = self._counter(
+            "lifecycle_events", "Lifecycle notifications, by event.", "event"
+        )
         self.missed_notifications = self._counter(
-            "missed_notifications", "Changes found by a delta query that no notification announced, by resource.", "resource"
+            "missed_notifications",
+            "Changes found by a delta query that no notification announced, by resource.",
+            "resource",
         )
         self.delta_rounds = self._counter(
-            "delta_rounds", "Delta rounds, by cause (baseline, sweep, full, lifecycle) and outcome.", "cause", "outcome"
+            "delta_rounds",
+            "Delta rounds, by cause (baseline, sweep, full, lifecycle) and outcome.",
+            "cause",
+            "outcome",
         )
-        self.delta_items = self._counter("delta_items", "Items seen in delta rounds, by resource.", "resource")
+        self.delta_items = self._counter(
+            "delta_items", "Items seen in delta rounds, by resource.", "resource"
+        )
         self.mailboxes = self._gauge(
             "mailboxes", "Mailboxes of the roster, by state: watched, silent, faulty.", "state"
         )
         self.staleness_seconds = self._gauge(
-            "mailbox_staleness_max_seconds", "Time since the most stale mailbox was last known to be complete."
+            "mailbox_staleness_max_seconds",
+            "Time since the most stale mailbox was last known to be complete.",
         )
         self.keeper_duties = self._counter(
             "keeper_duties", "Duties that the keeper did, by kind and outcome.", "kind", "outcome"
@@ -170,6 +227,11 @@ class Metrics:
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"{_PREFIX}_{name}", text, labels, registry=self.registry)
+
+    def _tally(self, name: str, text: str, *labels: str) -> Tally:
+        tally = Tally(f"{_PREFIX}_{name}", text, labels)
+        self.registry.register(tally)
+        return tally
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"{_PREFIX}_{name}", text, labels, registry=self.registry)

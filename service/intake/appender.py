@@ -14,23 +14,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
-import hiredis
 import structlog
 from redis.exceptions import RedisError, ResponseError
 
 from service.clock import Clock
-from service.entries import IntakeEntry
 from service.errors import StreamError
+from service.intake.resp import pack_command, pack_entries
 from service.metrics import Metrics
 
 _LOG: Final = structlog.get_logger(__name__)
 _FENCE_SHARE: Final = 0.8
-"""Part of the time limit that the server itself may wait for a disk or a replica, so that its answer is heard."""
+"""Part of the time limit that the server may wait for a disk or a replica, so that its answer is heard."""
+_PING: Final = pack_command("PING")
 _ELSEWHERE: Final = ("READONLY", "MOVED", "ASK", "CLUSTERDOWN", "MASTERDOWN", "NOAUTH", "UNBLOCKED")
 """Errors which say that this server is not, or no longer, the one to write to."""
 
@@ -44,7 +44,13 @@ class Durability(StrEnum):
 
 
 class RedisConnection(Protocol):
-    """The part of redis-py's connections that is used here: already connected, signed in, database chosen."""
+    """The part of redis-py's connections that is used here: already connected, signed in, database chosen.
+
+    Attributes:
+        socket_timeout: switched off; a whole batch has one deadline.
+    """
+
+    socket_timeout: float | None
 
     async def send_packed_command(self, command: bytes, check_health: bool = True) -> None: ...
     async def read_response(self, disable_decoding: bool = False) -> object: ...
@@ -106,22 +112,26 @@ class Appender:
         self._reconnect_wait_max_s = reconnect_wait_max_s
         self._idle_check_s = idle_check_s
         self._waiting_max = waiting_max
-        self._probe = hiredis.pack_command(("SETRANGE", _beside(stream, "probe"), "0", ""))
+        self._probe = pack_command("SETRANGE", _beside(stream, "probe"), "0", "")
         self._waiting: list[_Ask] = []
         self._in_flight: list[_Ask] = []
         self._arrival = asyncio.Event()
         self._fault = "not connected yet"
 
-    async def append(self, entries: Sequence[IntakeEntry]) -> None:
-        """Append all, in order, atomically; returns when they are stored as `durability` promises.
+    def append(self, entries: Sequence[Mapping[str, str]]) -> Awaitable[None]:
+        """Append all, in order, atomically; to be awaited until they are stored as `durability` promises.
 
         May be cancelled; the entries are then stored or not, and nobody else notices.
+
+        Args:
+            entries: the flat fields of each, as `IntakeEntry.to_fields` gives them.
 
         Raises:
             StreamError: they are not, or may not be, stored.
         """
-        if entries:
-            await self._ask(*_pack(self._stream, entries))
+        if not entries:
+            return _nothing()
+        return self._ask(*pack_entries(self._stream, entries))
 
     async def check(self) -> str:
         """Tell whether Redis takes writes: empty if so, else why not. Writes nothing."""
@@ -131,7 +141,7 @@ class Appender:
             return str(error)
         return ""
 
-    async def _ask(self, command: bytes, replies: int) -> None:
+    def _ask(self, command: bytes, replies: int) -> asyncio.Future[None]:
         if self._fault:
             raise self._failed(AppendFault.AWAY, f"Redis is away: {self._fault}")
         if len(self._waiting) + len(self._in_flight) >= self._waiting_max:
@@ -139,7 +149,7 @@ class Appender:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Ask(command, replies, future))
         self._arrival.set()
-        await future
+        return future
 
     # --- The one connection ---
 
@@ -160,6 +170,7 @@ class Appender:
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 connection = await self._connect()
+                connection.socket_timeout = None
                 fence = await self._choose_fence(connection)
             self._fault, was_served = "", True
             _LOG.info("intake.connected", durability=self._durability.value)
@@ -179,11 +190,11 @@ class Appender:
             case Durability.MEMORY:
                 return b""
             case Durability.REPLICA:
-                return hiredis.pack_command(("WAIT", "1", limit_ms))
+                return pack_command("WAIT", "1", limit_ms)
             case Durability.FSYNC if await _is_always_synced(connection):
                 return b""
             case Durability.FSYNC:
-                return hiredis.pack_command(("WAITAOF", "1", "0", limit_ms))
+                return pack_command("WAITAOF", "1", "0", limit_ms)
 
     async def _serve(self, connection: RedisConnection, fence: bytes) -> None:
         while True:
@@ -205,7 +216,7 @@ class Appender:
     async def _check_idle(self, connection: RedisConnection) -> None:
         """Find out that a silent connection is dead before somebody needs it."""
         async with asyncio.timeout(self._append_timeout_s):
-            await connection.send_packed_command(hiredis.pack_command(("PING",)), check_health=False)
+            await connection.send_packed_command(_PING, check_health=False)
             await connection.read_response(disable_decoding=True)
 
     async def _exchange(self, connection: RedisConnection, fence: bytes) -> None:
@@ -256,28 +267,8 @@ class Appender:
         return StreamError(message)
 
 
-def _pack(stream: str, entries: Sequence[IntakeEntry]) -> tuple[bytes, int]:
-    """Give the bytes that store these entries, and how many replies they cause.
-
-    Several go between MULTI and EXEC: when the server refuses one, EXEC refuses all.
-
-    Source: https://redis.io/docs/latest/develop/using-commands/transactions/
-    """
-    added = [_pack_entry(stream, entry) for entry in entries]
-    if len(added) == 1:
-        return added[0], 1
-    return b"".join((_MULTI, *added, _EXEC)), len(added) + 2
-
-
-def _pack_entry(stream: str, entry: IntakeEntry) -> bytes:
-    words = ["XADD", stream, "*"]
-    for item in entry.to_fields().items():
-        words += item
-    return hiredis.pack_command(tuple(words))
-
-
-_MULTI: Final = hiredis.pack_command(("MULTI",))
-_EXEC: Final = hiredis.pack_command(("EXEC",))
+async def _nothing() -> None:
+    """Store nothing: done at once."""
 
 
 async def _read_replies(connection: RedisConnection, count: int) -> ResponseError | None:
@@ -312,7 +303,7 @@ async def _is_always_synced(connection: RedisConnection) -> bool:
     """Tell whether the server syncs its append-only file before it replies; False where it does not say."""
     answers = []
     for name in ("appendonly", "appendfsync"):
-        await connection.send_packed_command(hiredis.pack_command(("CONFIG", "GET", name)), check_health=False)
+        await connection.send_packed_command(pack_command("CONFIG", "GET", name), check_health=False)
         try:
             answers.append(await connection.read_response(disable_decoding=True))
         except ResponseError:
@@ -331,7 +322,9 @@ def _beside(stream: str, name: str) -> str:
 
 
 def _is_elsewhere(error: ResponseError | None) -> bool:
-    return error is not None and (type(error).__name__ == "ReadOnlyError" or str(error).startswith(_ELSEWHERE))
+    return error is not None and (
+        type(error).__name__ == "ReadOnlyError" or str(error).startswith(_ELSEWHERE)
+    )
 
 
 def _describe(error: BaseException) -> str:

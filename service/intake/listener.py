@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 
 from service.errors import ConfigError
-from service.intake.webhook import Reply
+from service.intake.reply import Reply
 from service.metrics import Metrics
 
 _LOG: Final = structlog.get_logger(__name__)
@@ -29,8 +29,7 @@ class ListenerLimits:
     """What connections may cost.
 
     Attributes:
-        connections_max: open at one time; beyond, the one that has been open longest without a request under way
-            is closed.
+        connections_max: open at one time; beyond, the oldest without a request under way is closed.
         keepalive_timeout_s: how long a connection may stay without a complete head of a request.
         header_bytes_max: of the request line, and of one header.
         headers_max: headers of one request.
@@ -84,7 +83,6 @@ class PublicListener:
             ConfigError: the address is taken, or not ours.
         """
         self._server = _Server(self._handle, self._metrics, self._limits)
-        handshake = {"ssl_handshake_timeout": self._limits.tls_handshake_timeout_s} if self._tls else {}
         try:
             self._listener = await asyncio.get_running_loop().create_server(
                 self._server,
@@ -92,7 +90,7 @@ class PublicListener:
                 self._port,
                 ssl=self._tls,
                 backlog=self._limits.backlog,
-                **handshake,
+                ssl_handshake_timeout=self._limits.tls_handshake_timeout_s if self._tls else None,
             )
         except OSError as error:
             raise ConfigError([f"HOST/PORT: cannot listen on {self._host}:{self._port}: {error}"]) from error
@@ -113,11 +111,9 @@ class _Server(web.Server):
     """aiohttp's low-level server with a bound on connections and mute refusals."""
 
     def __init__(self, handle: Handle, metrics: Metrics, limits: ListenerLimits) -> None:
-        super().__init__(self._watch)
+        super().__init__(handle)
         self.metrics = metrics
-        self._handle = handle
         self._connections_max = limits.connections_max
-        self._busy: set[web.RequestHandler] = set()
         self._protocol_arguments: dict[str, Any] = {
             "keepalive_timeout": limits.keepalive_timeout_s,
             "max_line_size": limits.header_bytes_max,
@@ -131,15 +127,6 @@ class _Server(web.Server):
     def __call__(self) -> web.RequestHandler:
         return _Protocol(self, loop=asyncio.get_running_loop(), **self._protocol_arguments)
 
-    async def _watch(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Handle a request, and know meanwhile that its connection is not idle."""
-        protocol = request.protocol
-        self._busy.add(protocol)
-        try:
-            return await self._handle(request)
-        finally:
-            self._busy.discard(protocol)
-
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
         if len(self._connections) > self._connections_max:
@@ -147,9 +134,9 @@ class _Server(web.Server):
 
     def _shed(self, newest: asyncio.Transport) -> None:
         """Close the oldest idle connection; the newest where none is idle."""
-        oldest = next((held for held in self.connections if held not in self._busy and held.transport), None)
-        victim = oldest.transport if oldest else None
-        (victim or newest).abort()
+        idle = (held for held in self.connections if isinstance(held, _Protocol) and held.is_idle)
+        oldest = next((held.transport for held in idle if held.transport not in (None, newest)), newest)
+        oldest.abort()
 
 
 class _Protocol(web.RequestHandler):
@@ -157,16 +144,23 @@ class _Protocol(web.RequestHandler):
 
     __slots__ = ()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is under way; one whose head is still arriving does not count."""
+        return self._current_request is None
+
     def handle_error(
         self,
         request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002 - it quotes the request
+        message: str | None = None,
     ) -> web.StreamResponse:
+        """Answer what the parser or a handler gave up on; `message` quotes the request and is left out."""
         server = self._manager
         if isinstance(server, _Server):
-            server.metrics.web_requests.labels("unreadable" if status < 500 else "failed", status).inc()
+            route = "unreadable" if status < 500 else "failed"
+            server.metrics.web_requests.labels(route, str(status)).number += 1
         if status >= 500:
             _LOG.error("web.request_failed", exc_info=exc)
         if request.writer.output_size > 0:

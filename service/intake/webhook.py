@@ -1,4 +1,4 @@
-"""The two routes that Graph calls: handshake and notifications. Moves bytes; what they mean is `notification.py`'s.
+"""The two routes that Graph calls: handshake and notifications. Moves bytes; `notification.py` judges them.
 
 Works on aiohttp's low-level server: two fixed routes need no router. Must never call Graph, look anything up,
 or say more than a status: whoever forges a notification learns nothing from the answer.
@@ -21,14 +21,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
 from urllib.parse import parse_qsl
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.http import HttpVersion11
+from multidict import istr
 
 from service.clock import Clock
-from service.entries import IntakeEntry
 from service.errors import NotificationError, StreamError
 from service.intake.client_state import LIFECYCLE_PATH, NOTIFICATIONS_PATH
 from service.intake.notification import (
@@ -38,18 +40,18 @@ from service.intake.notification import (
     Refused,
     parse_notifications,
 )
-from service.metrics import Metrics
+from service.intake.reply import NO_HEADERS, Reply, StoredReply
+from service.metrics import Count, Metrics
 
 _LOG: Final = structlog.get_logger(__name__)
 _ROUTES: Final = {NOTIFICATIONS_PATH: "notifications", LIFECYCLE_PATH: "lifecycle"}
 _QUERY_FIELDS_MAX: Final = 20
-_HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-}
-_NO_HEADERS: Final[Mapping[str, str]] = {}
+_JSON: Final = "application/json"
+_TRACEPARENT: Final = istr("traceparent")
 _TOO_LARGE: Final = frozenset({BodyFault.TOO_MANY})
+
+
+_Bytes = TypeVar("_Bytes", bytes, bytearray)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,31 +73,34 @@ class WebhookLimits:
     retry_after_s: int = 10
 
 
-class Reply(web.Response):
-    """A bare answer: no more headers than needed, none that tells what runs here."""
-
-    def __init__(self, status: int, *, text: str | None = None, headers: Mapping[str, str] = _NO_HEADERS) -> None:
-        super().__init__(
-            status=status,
-            headers={**_HEADERS, **headers},
-            text=text,
-            content_type=None if text is None else "text/plain",
-            charset=None if text is None else "utf-8",
-        )
-
-    async def _prepare_headers(self) -> None:
-        await super()._prepare_headers()
-        self.headers.popall("Server", None)
-
-
 class Refusal(Exception):  # noqa: N818 - it is an answer, not an error
     """Ends the handling of a request with a status."""
 
-    def __init__(self, status: int, *, headers: Mapping[str, str] = _NO_HEADERS, closes: bool = False) -> None:
+    def __init__(self, status: int, *, headers: Mapping[str, str] = NO_HEADERS, closes: bool = False) -> None:
         self.status = status
         self.headers = headers
         self.closes = closes
         super().__init__(status)
+
+
+class _Second:
+    """What is the same for all requests of one second, made once.
+
+    Attributes:
+        begin, end: instants; the second lasts from the one until just before the other.
+    """
+
+    __slots__ = ("_prefix", "begin", "end", "reply")
+
+    def __init__(self, now: datetime) -> None:
+        self.begin = now.replace(microsecond=0)
+        self.end = self.begin + timedelta(seconds=1)
+        self.reply = StoredReply(now)
+        self._prefix = now.strftime("%Y-%m-%dT%H:%M:%S")
+
+    def tell(self, now: datetime) -> str:
+        """Give the instant as RFC 3339 UTC, to the millisecond."""
+        return f"{self._prefix}.{now.microsecond // 1000:03d}Z"
 
 
 class Webhook:
@@ -103,7 +108,7 @@ class Webhook:
 
     def __init__(
         self,
-        append: Callable[[Sequence[IntakeEntry]], Awaitable[None]],
+        append: Callable[[Sequence[Mapping[str, str]]], Awaitable[None]],
         rules: NotificationRules,
         *,
         clock: Clock,
@@ -113,7 +118,8 @@ class Webhook:
         """Take what is needed.
 
         Args:
-            append: stores all entries or none, and returns once they are stored; raises `StreamError`.
+            append: stores all entries, given as their flat fields, or none; returns once they are stored;
+                raises `StreamError`.
         """
         self._append = append
         self._rules = rules
@@ -122,8 +128,10 @@ class Webhook:
         self._limits = limits
         self._arriving_bytes = 0
         self._stored = metrics.notification_items.labels("stored", "")
+        self._counts: dict[tuple[str, int], Count] = {}
+        self._this_second = _Second(clock.now())
 
-    async def handle(self, request: web.BaseRequest) -> web.Response:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
         path, _, query = request.raw_path.partition("?")
         route = _ROUTES.get(path, "other")
@@ -133,10 +141,10 @@ class Webhook:
             reply = Reply(refusal.status, headers=refusal.headers)
             if refusal.closes:
                 reply.force_close()
-        self._metrics.web_requests.labels(route, reply.status).inc()
+        self._count(route, reply.status)
         return reply
 
-    async def _answer(self, request: web.BaseRequest, route: str, query: str) -> Reply:
+    async def _answer(self, request: web.BaseRequest, route: str, query: str) -> web.StreamResponse:
         if route == "other":
             raise Refusal(404)
         if request.method != "POST":
@@ -144,14 +152,27 @@ class Webhook:
         if (token := self._find_token(query)) is not None:
             return self._shake_hands(token)
         _refuse_unreadable(request)
-        await self._store(await self._read_body(request), request.headers.get("traceparent", ""))
+        body = self._take_body(request) or await self._read_body(request)
+        now = self._clock.now()
+        second = self._this_second
+        if not second.begin <= now < second.end:
+            second = self._this_second = _Second(now)
+        await self._store(body, second.tell(now), request.headers.get(_TRACEPARENT, ""))
+        if request.version == HttpVersion11 and request.keep_alive:
+            return second.reply
         return Reply(202)
+
+    def _count(self, route: str, status: int) -> None:
+        count = self._counts.get((route, status))
+        if count is None:
+            count = self._counts[route, status] = self._metrics.web_requests.labels(route, str(status))
+        count.number += 1
 
     # --- Handshake ---
 
     def _find_token(self, query: str) -> str | None:
         """Give the validation token, decoded; None where the request is no handshake."""
-        if "validation" not in query.lower():
+        if "validation" not in query and "validation" not in query.lower():
             return None
         try:
             fields = parse_qsl(
@@ -175,8 +196,13 @@ class Webhook:
 
     # --- Body ---
 
+    def _take_body(self, request: web.BaseRequest) -> bytes:
+        """Give the body where it has come already, as nearly every one has; else empty."""
+        content = request.content
+        return self._checked(content.read_nowait()) if content.is_eof() else b""
+
     async def _read_body(self, request: web.BaseRequest) -> bytes:
-        """Read the body, within its limits; at once where it came with the head.
+        """Wait for the body, within its limits.
 
         Raises:
             Refusal: too large, too slow, or broken.
@@ -184,8 +210,6 @@ class Webhook:
         if (request.content_length or 0) > self._limits.body_bytes_max:
             raise Refusal(413, closes=True)
         await _continue(request)
-        if request.content.is_eof():
-            return self._checked(request.content.read_nowait())
         try:
             async with asyncio.timeout(self._limits.body_timeout_s):
                 return await self._gather_body(request)
@@ -207,40 +231,38 @@ class Webhook:
             self._arriving_bytes -= len(body)
         return bytes(body)
 
-    def _checked(self, body: bytes) -> bytes:
+    def _checked(self, body: _Bytes) -> _Bytes:
         if len(body) > self._limits.body_bytes_max:
             raise Refusal(413, closes=True)
         return body
 
     # --- Items ---
 
-    async def _store(self, body: bytes, traceparent: str) -> None:
+    async def _store(self, body: bytes, arrived_at: str, traceparent: str) -> None:
         """Judge the items of a body and store the good ones, all or none.
 
         Raises:
             Refusal: the body is refused, or nothing could be stored.
         """
-        arrived_at = self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         try:
-            verdicts = parse_notifications(
-                body, self._rules, arrived_at=arrived_at, traceparent=traceparent
-            )
+            verdicts = parse_notifications(body, self._rules, arrived_at=arrived_at, traceparent=traceparent)
         except NotificationError as error:
             _LOG.debug("notification.refused", reason=error.reason)
             raise Refusal(413 if error.reason in _TOO_LARGE else 400) from error
-        entries = [verdict.entry for verdict in verdicts if isinstance(verdict, Accepted)]
-        self._count_refused(verdicts)
+        entries = [verdict.fields for verdict in verdicts if isinstance(verdict, Accepted)]
+        if len(entries) < len(verdicts):
+            self._count_refused(verdicts)
         try:
             await self._append(entries)
         except StreamError as error:
-            self._metrics.notification_items.labels("not_stored", "").inc(len(entries))
+            self._metrics.notification_items.labels("not_stored", "").number += len(entries)
             raise self._try_later() from error
-        self._stored.inc(len(entries))
+        self._stored.number += len(entries)
 
     def _count_refused(self, verdicts: Sequence[Accepted | Refused]) -> None:
         for verdict in verdicts:
             if isinstance(verdict, Refused):
-                self._metrics.notification_items.labels("refused", verdict.fault.value).inc()
+                self._metrics.notification_items.labels("refused", verdict.fault.value).number += 1
                 _LOG.debug("notification.refused", reason=verdict.fault.value)
 
     def _try_later(self) -> Refusal:
@@ -253,9 +275,10 @@ def _refuse_unreadable(request: web.BaseRequest) -> None:
     Raises:
         Refusal: 415.
     """
-    media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    if media_type != "application/json" or encoding != "identity":
+    media_type = request.headers.get(hdrs.CONTENT_TYPE, "")
+    if media_type != _JSON and media_type.partition(";")[0].strip().lower() != _JSON:
+        raise Refusal(415)
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower() != "identity":
         raise Refusal(415)
 
 
@@ -267,7 +290,7 @@ async def _continue(request: web.BaseRequest) -> None:
 
     Source: https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1
     """
-    expectation = request.headers.get("Expect")
+    expectation = request.headers.get(hdrs.EXPECT)
     if expectation is None:
         return
     if expectation.lower() != "100-continue":
