@@ -114,7 +114,8 @@ async def _run_delivery(parts: Parts) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _listen(parts: Parts, context: ssl.SSLContext) -> AsyncIterator[int]:
     """Serve on every socket; gives the port."""
-    runner = web.ServerRunner(web.Server(Face(parts).serve, access_log=None), shutdown_timeout=SHUTDOWN_S)
+    server = web.Server(Face(parts).serve, access_log=None)
+    runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:
         sockets = _open_sockets(parts.tenant.options.host, parts.tenant.options.port)
@@ -122,7 +123,17 @@ async def _listen(parts: Parts, context: ssl.SSLContext) -> AsyncIterator[int]:
             await web.SockSite(runner, one, ssl_context=context).start()
         yield int(sockets[0].getsockname()[1])
     finally:
+        transports = [connection.transport for connection in server.connections]
         await runner.cleanup()
+        await _abort(transports)
+
+
+async def _abort(transports: list[asyncio.Transport | None]) -> None:
+    """End connections at once: TLS would wait half a minute for a client that does not say goodbye."""
+    for transport in transports:
+        if transport is not None:
+            transport.abort()
+    await asyncio.sleep(0)
 
 
 def _open_sockets(host: str, port: int) -> list[socket.socket]:
