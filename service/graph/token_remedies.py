@@ -115,6 +115,6 @@ def _find_number(codes: object, description: str) -> str:
 
 
 def _first_line(description: str) -> str:
-    """Give the sentence, without the trace and correlation ids that follow on their own lines."""
-    lines = description.strip().splitlines()
+    """Give the sentence, without the trace and correlation ids that follow it."""
+    lines = description.partition("Trace ID:")[0].strip().splitlines()
     return lines[0][:_DESCRIPTION_MAX] if lines else "no description"

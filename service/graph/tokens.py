@@ -166,8 +166,9 @@ class MsalTokens:
             raise build_token_error(result or {})
         lifetime_s = _seconds((result or {}).get("expires_in"))
         renew_in_s = lifetime_s - min(self._renew_margin_s, lifetime_s / 2)
-        if asked_s := _seconds((result or {}).get("refresh_in")):
-            renew_in_s = min(renew_in_s, asked_s)
+        if refresh_on := _seconds((result or {}).get("refresh_on")):  # MSAL makes it of Entra's refresh_in
+            asked_s = refresh_on - self._clock.now().timestamp()
+            renew_in_s = min(renew_in_s, max(asked_s, self._error_memory_s))
         return _Token(text=text, renew_at=started + renew_in_s, expires_at=started + lifetime_s)
 
 
