@@ -52,9 +52,20 @@ class Asking:
     app_token: str
 
     @classmethod
-    async def prepare(cls, sandbox: Sandbox, session: aiohttp.ClientSession) -> Asking:
+    async def prepare(
+        cls, sandbox: Sandbox, session: aiohttp.ClientSession, *, proxy: str | None = None
+    ) -> Asking:
+        """Get the application's token, as if through a proxy if one is named."""
         bare = cls(sandbox=sandbox, session=session, app_token="")
-        answer = await bare.token(grant_type="client_credentials", client_secret=sandbox.ready.client_secret)
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": sandbox.ready.client_id,
+            "client_secret": sandbox.ready.client_secret,
+            "scope": SCOPE,
+        }
+        url = f"{sandbox.ready.authority_url}/oauth2/v2.0/token"
+        headers = {"X-Forwarded-Host": proxy} if proxy else {}
+        answer = await bare.send("POST", url, data=form, headers=headers)
         return cls(sandbox=sandbox, session=session, app_token=answer.body["access_token"])
 
     def token_of(self, persona: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jwt
-import msal
+import msal  # type: ignore[import-untyped]
 import pytest
 import requests
 from cryptography.hazmat.primitives import serialization
@@ -382,5 +382,5 @@ async def test_a_token_signed_by_somebody_else_opens_nothing(asking: Asking) -> 
     stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     forged = jwt.encode(claims, stranger, algorithm="RS256", headers={"kid": kid})
     assert not await opens_graph(asking, forged)
-    bare = jwt.encode(claims, None, algorithm="none", headers={"kid": kid})
+    bare = jwt.encode(claims, "", algorithm="none", headers={"kid": kid})
     assert not await opens_graph(asking, bare)
