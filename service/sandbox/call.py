@@ -46,9 +46,18 @@ class Call:
 
     @cached_property
     def caller(self) -> User | None:
-        """The signed-in person; None for the application."""
+        """The signed-in person; None for the application.
+
+        Raises:
+            GraphFault: 401 for somebody who has left since.
+        """
         user_id = self.request.caller.user_id
-        return None if user_id is None else self.world.directory.look_up(user_id)
+        if user_id is None:
+            return None
+        user = self.world.directory.look_up(user_id)
+        if user is None:
+            raise GraphFault(401, "InvalidAuthenticationToken", "The user account does not exist any more.")
+        return user
 
     @cached_property
     def box(self) -> Mailbox:
@@ -79,6 +88,7 @@ class Call:
             zone=self.preferences.zone or "UTC",
             is_immutable=self.preferences.is_immutable,
             is_text=self.preferences.is_text,
+            context=self.context(""),
         )
 
     def admit(self, need: Need, access: Access) -> None:

@@ -53,7 +53,9 @@ def begin_or_resume(call: Call, allowed: Sequence[str], begin: Callable[[], obje
             "A link of a delta query must be used as it is, without other parameters.",
         )
     name, token = tokens[0]
-    state = call.world.delta_tokens.redeem(token, fresh_url=link(call.request, [("$deltatoken", "")]))
+    state = call.world.delta_tokens.redeem(
+        token, build_link=lambda fresh: link(call.request, [("$deltatoken", fresh)])
+    )
     if name.lower() == "$deltatoken":
         return Round(replace(state, waiting=()), is_new=True)
     return Round(state, is_new=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -33,7 +34,7 @@ class DeltaTokens:
     def __init__(self, random: Random) -> None:
         self._random = random
         self._states: OrderedDict[str, DeltaState] = OrderedDict()
-        self._expired: set[str] = set()
+        self._expired: dict[str, object] = {}
 
     def issue(self, state: DeltaState) -> str:
         """Give the token that brings this state back."""
@@ -45,15 +46,15 @@ class DeltaTokens:
 
     def expire(self, count: int) -> int:
         """Forget the newest tokens; gives how many there were."""
-        gone = [self._states.popitem(last=True)[0] for _ in range(min(count, len(self._states)))]
-        self._expired.update(gone)
+        gone = dict(self._states.popitem(last=True) for _ in range(min(count, len(self._states))))
+        self._expired |= {token: state.query for token, state in gone.items()}
         return len(gone)
 
-    def redeem(self, token: str, *, fresh_url: str) -> DeltaState:
+    def redeem(self, token: str, *, build_link: Callable[[str], str]) -> DeltaState:
         """Give the state behind a token.
 
         Args:
-            fresh_url: where a new round begins, for the `Location` of the refusal.
+            build_link: makes the URL that goes with a token, for the `Location` of the refusal.
 
         Raises:
             GraphFault: 410 or 400, in one of the ways in which Exchange says that a token is no longer known.
@@ -66,6 +67,6 @@ class DeltaTokens:
                 410,
                 "syncStateNotFound",
                 "The sync state generation is not found; please perform a full sync.",
-                headers={"Location": fresh_url},
+                headers={"Location": build_link(self.issue(DeltaState(self._expired[token], None)))},
             )
         raise GraphFault(400, "SyncStateInvalid", "The sync state generation is invalid or has expired.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import quote
 
 from service.sandbox.event_rendering import event_properties, render_event
 from service.sandbox.filters import Field
@@ -58,6 +59,10 @@ class EventReader:
         drawn = self._draw(event, self.select, owner_id, sees_private=sees_private)
         if self._properties and (sees_private or not event.is_private):
             found = render_properties(event_properties(event), self._properties)
+            if found and self._view.context:
+                item = quote(drawn["id"], safe="")
+                context = f"{self._view.context}events('{item}')/singleValueExtendedProperties"
+                drawn["singleValueExtendedProperties@odata.context"] = context
             if found:
                 drawn["singleValueExtendedProperties"] = found
         if wanted := self._expand.get("exceptionOccurrences"):

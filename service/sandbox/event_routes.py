@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -32,6 +33,7 @@ from service.sandbox.schema import read_parameters
 from service.sandbox.wire import GraphFault, GraphResponse
 
 _LIST_OPTIONS: Final = ("$select", "$expand", "$filter", "$orderby", "$top", "$skip", "$count")
+_OFFSET: Final = re.compile(r"T.*(?:Z|[+-]\d{2}:\d{2})$")
 _WINDOW_MAX: Final = timedelta(days=1825)
 
 
@@ -113,8 +115,8 @@ def read_window(options: Options) -> tuple[datetime, datetime]:
     ends = []
     for name in ("startDateTime", "endDateTime"):
         text = options.need(name)
-        has_offset = text.endswith("Z") or text[-6:-5] in ("+", "-")
-        ends.append(parse_instant(text, path=name) if has_offset else parse_wall(text, "UTC", path=name))
+        is_instant = _OFFSET.search(text) is not None
+        ends.append(parse_instant(text, path=name) if is_instant else parse_wall(text, "UTC", path=name))
     start, end = ends
     if end < start:
         raise GraphFault(400, "ErrorInvalidParameter", "The end of the window must not precede its start.")
@@ -130,11 +132,10 @@ def read_window(options: Options) -> tuple[datetime, datetime]:
 
 def _answer_list(call: Call, scope: Scope, options: Options, held: list[Event]) -> GraphResponse:
     reader = EventReader(call.view, select=options.text("$select"), expand=options.text("$expand"))
-    names: tuple[str, ...] = ()
     if (text := options.text("$filter")) is not None:
         chosen = parse_filter(text, FIELDS, type_name="event")
-        held, names = [event for event in held if chosen.matches(event)], chosen.names
-    for name, descending in reversed(parse_order(options.text("$orderby"), SORTABLE, names)):
+        held = [event for event in held if chosen.matches(event)]
+    for name, descending in reversed(parse_order(options.text("$orderby"), SORTABLE, ())):
         held = sorted(held, key=FIELDS[name].get, reverse=descending)
     page, next_link = options.page(held, size=call.preferences.page or PAGE)
     return call.collection(

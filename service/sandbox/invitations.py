@@ -28,8 +28,13 @@ def receive_request(box: Mailbox, sent: Event, *, resets: bool) -> Event:
         _drop_instances(box, copy)
     copy.slot, copy.recurrence = sent.slot, sent.recurrence
     copy.sequence, copy.sent_at, copy.is_cancelled = sent.sequence, sent.sent_at, False
-    kept = {name: copy.content[name] for name in _OWN_MEMBERS}
-    copy.content = sent.content | kept
+    before = copy.content
+    copy.content = sent.content | {name: before[name] for name in _OWN_MEMBERS}
+    for exception in copy.exceptions.values():
+        exception.content = {
+            name: copy.content[name] if value == before[name] else value
+            for name, value in exception.content.items()
+        }
     if moved:
         copy.response = Status("notResponded")
         copy.content["showAs"] = "tentative"
@@ -51,6 +56,7 @@ def receive_cancellation(box: Mailbox, sent: Event) -> None:
         one.content = one.content | {"subject": f"Canceled: {one.content['subject']}", "showAs": "free"}
     copy.sequence, copy.sent_at = sent.sequence, sent.sent_at
     box.touch_event(copy)
+    box.touch_instances(copy)
 
 
 def _copy_in(box: Mailbox, sent: Event) -> Event | None:

@@ -78,6 +78,7 @@ class Event:
         own_members: of an exception, which members of `content` are its own.
         extended: extended properties that a client wrote.
         is_virtual: an occurrence worked out from its series; it lies in no mailbox.
+        version: number of its last change in the mailbox's count.
     """
 
     id: str
@@ -104,6 +105,7 @@ class Event:
     own_members: set[str] = field(default_factory=set)
     extended: Properties = field(default_factory=dict)
     is_virtual: bool = False
+    version: int = 0
 
     @property
     def type(self) -> str:

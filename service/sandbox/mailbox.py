@@ -265,6 +265,7 @@ class Mailbox:
 
     def add_event(self, event: Event) -> None:
         """Put a single event or a series into its calendar."""
+        event.version = self._count()
         self.events[event.id] = event
         self._by_uid[self._uid_key(event)] = event
         self._report_event("created", event)
@@ -282,6 +283,12 @@ class Mailbox:
         self._report_event("updated", event)
         if event.master is not None:
             self.touch_event(event.master)
+
+    def touch_instances(self, series: Event) -> None:
+        """Record that the exceptions of a series were changed along with it."""
+        for exception in series.exceptions.values():
+            self._stamp(exception)
+            self._report_event("updated", exception)
 
     def discard_event(self, event: Event) -> None:
         """Move an event to Deleted Items: out of every list, under a new regular id, still read by id."""
@@ -307,17 +314,10 @@ class Mailbox:
     def event_key(self) -> str:
         return self._ids.change_key(self.user.id)
 
-    def report_removed_occurrence(self, item_id: str) -> None:
-        """Tell that an occurrence, which is no item of its own, was taken out of its series."""
-        self._tell(
-            Change(
-                user_id=self.user.id, kind="event", change="deleted", item_id=item_id, folder_id="", etag=""
-            )
-        )
-
     def _stamp(self, event: Event) -> None:
         event.modified_at = self._now()
         event.change_key = self.event_key()
+        event.version = self._count()
 
     def _report_event(self, change: Any, event: Event) -> None:
         etag = "" if change == "deleted" else quote_etag(event.change_key)

@@ -65,6 +65,7 @@ def update_event(world: World, box: Mailbox, event: Event, given: EventInput, *,
     if event.is_organizer:
         _raise_sequence(world, event, difference)
     box.touch_event(event)
+    box.touch_instances(event)
     if event.is_organizer:
         _tell_attendees(world, event, difference, before, by=by)
     return event

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import quote
 
 from service.sandbox.event_rendering import render_event
 from service.sandbox.filters import Field
@@ -46,7 +47,8 @@ class MessageReader:
         """
         self._view = view
         self.select = parse_select(select, cast or "message")
-        self._is_cast = bool(cast) or "graph.eventMessage" in (select or "")
+        named = [one for one in CASTS if f"graph.{one}/" in (select or "")]
+        self._cast = cast or (named[-1] if named else "")
         self._expand = parse_expand(expand, _EXPANDABLE, "message")
         wanted = self._expand.get("singleValueExtendedProperties")
         self._properties = parse_property_filter(wanted) if wanted else ()
@@ -55,13 +57,22 @@ class MessageReader:
 
     def draw(self, message: Message) -> Json:
         """Give the message with what was expanded."""
-        drawn = select_members(render_message(self._view, message, is_cast=self._is_cast), self.select)
+        drawn = select_members(render_message(self._view, message, cast=self._cast), self.select)
         if self._properties and (found := render_properties(message.extended, self._properties)):
+            drawn |= self._context(message, "singleValueExtendedProperties")
             drawn["singleValueExtendedProperties"] = found
         if "event" in self._expand and message.meeting is not None:
             event = event_of(self._view, message)
+            drawn |= self._context(message, "event", "microsoft.graph.eventMessage/event/$entity")
             drawn["event"] = None
             if event is not None:
                 entity = render_event(self._view, event, owner_id=self._view.box.user.id)
                 drawn["event"] = select_members(entity, self._event_select)
         return drawn
+
+    def _context(self, message: Message, name: str, path: str = "") -> Json:
+        """Give the annotation that says what an expanded member is."""
+        if not self._view.context:
+            return {}
+        item = quote(self._view.id(message.id), safe="")
+        return {f"{name}@odata.context": f"{self._view.context}messages('{item}')/{path or name}"}

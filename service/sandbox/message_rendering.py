@@ -12,19 +12,7 @@ from service.sandbox.moments import render_seconds, render_wall
 from service.sandbox.occurrences import occurrence_of
 from service.sandbox.rendering import View, etag
 
-_PLAIN: Final = "#microsoft.graph.message"
-_SUBTYPE_MEMBERS: Final = frozenset(
-    {
-        "startDateTime",
-        "endDateTime",
-        "isAllDay",
-        "isDelegated",
-        "isOutOfDate",
-        "location",
-        "recurrence",
-        "type",
-    }
-)
+RESPONSE: Final = "eventMessageResponse"
 
 
 def message_type(message: Message) -> str:
@@ -37,12 +25,12 @@ def message_type(message: Message) -> str:
     return "eventMessageRequest" if message.meeting.kind == "meetingRequest" else "eventMessage"
 
 
-def render_message(view: View, message: Message, *, is_cast: bool = False) -> Json:
+def render_message(view: View, message: Message, *, cast: str = "") -> Json:
     """Give every member of a message.
 
     Args:
-        is_cast: the path or the options named the derived type: its members come along. Without that, a
-            response shows its `meetingMessageType` only, as in the samples.
+        cast: the derived type that path or options named: its members come along. Without that, a response
+            shows its `meetingMessageType` only, as in the samples.
     """
     shown = view.id(message.id)
     link = (
@@ -50,6 +38,8 @@ def render_message(view: View, message: Message, *, is_cast: bool = False) -> Js
         "&exvsurl=1&viewmodel=ReadMessageItem"
     )
     kind = message_type(message)
+    if cast == RESPONSE and message.meeting is not None and message.meeting.response:
+        kind = RESPONSE
     entity: Json = {} if kind == "message" else {"@odata.type": f"#microsoft.graph.{kind}"}
     entity |= {
         **etag(message.change_key),
@@ -76,7 +66,7 @@ def render_message(view: View, message: Message, *, is_cast: bool = False) -> Js
         "inferenceClassification": "focused",
     }
     if message.meeting is not None:
-        entity |= _meeting_members(view, message, message.meeting, is_cast=is_cast)
+        entity |= _meeting_members(view, message, message.meeting, cast=cast)
     entity["body"] = view.body(message.body, message.preview)
     entity["sender"] = message.sender.render() if message.sender else None
     entity["from"] = message.from_.render() if message.from_ else None
@@ -86,9 +76,9 @@ def render_message(view: View, message: Message, *, is_cast: bool = False) -> Js
     return entity
 
 
-def _meeting_members(view: View, message: Message, meeting: MeetingPart, *, is_cast: bool) -> Json:
+def _meeting_members(view: View, message: Message, meeting: MeetingPart, *, cast: str) -> Json:
     members: Json = {"meetingMessageType": meeting.kind}
-    if meeting.response and not is_cast:
+    if meeting.response and not cast:
         return members
     slot = meeting.slot
     members |= {
@@ -103,7 +93,7 @@ def _meeting_members(view: View, message: Message, meeting: MeetingPart, *, is_c
     }
     if meeting.kind == "meetingRequest":
         members |= _request_members(view, meeting)
-    elif meeting.response:
+    elif meeting.response and cast == RESPONSE:
         members |= {
             "responseType": meeting.response,
             "proposedNewTime": render_slot(meeting.proposal, view.zone) if meeting.proposal else None,

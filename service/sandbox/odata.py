@@ -282,7 +282,7 @@ def parse_order(
     """Read `$orderby`: names and whether descending.
 
     Args:
-        filtered: properties named by `$filter`; the order must begin with them, in their order.
+        filtered: properties named by `$filter`: it must begin with those of the order, in their order.
 
     Raises:
         GraphFault: 400 for one that cannot be sorted by, and for an order that Exchange finds inefficient.
@@ -294,7 +294,7 @@ def parse_order(
             raise GraphFault(400, "ErrorInvalidUrlQuery", f"The property '{name}' does not support sorting.")
         order.append((name, direction.strip().lower() == "desc"))
     wanted = list(dict.fromkeys(filtered))
-    if order and wanted and {name for name, _ in order[: len(wanted)]} != set(wanted):
+    if order and wanted and wanted[: len(order)] != [name for name, _ in order]:
         raise GraphFault(
             400, "InefficientFilter", "The restriction or sort order is too complex for this operation."
         )

@@ -28,6 +28,7 @@ class View:
         zone: name of the time zone for start and end.
         is_immutable: which kind of ids to show.
         is_text: whether bodies are to come as text.
+        context: start of the context URLs of this mailbox; empty where there are none, as in notifications.
     """
 
     world: World
@@ -35,6 +36,7 @@ class View:
     zone: str = "UTC"
     is_immutable: bool = False
     is_text: bool = False
+    context: str = ""
 
     def id(self, item_id: str) -> str:
         """Give the id that a client sees."""

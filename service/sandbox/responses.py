@@ -103,14 +103,17 @@ def _check(event: Event, answer: Answer) -> None:
 
 def _record_own(box: Mailbox, event: Event, answer: Answer, at: datetime) -> None:
     """Write the answer onto the attendee's copy; a series' answer holds for its instances too."""
-    status = Status(answer.value, at)
-    for copy in [event, *event.exceptions.values()]:
-        copy.response = status
+    if event.master is not None:
+        event.own_members.add("response")
+    inheriting = [one for one in event.exceptions.values() if "response" not in one.own_members]
+    for copy in [event, *inheriting]:
+        copy.response = Status(answer.value, at)
         copy.content = copy.content | {"showAs": _SHOW_AS[answer.value]}
         for row in copy.attendees:
             if box.user.answers_to(row.person.address):
                 row.status = Status(answer.value)
     box.touch_event(event)
+    box.touch_instances(event)
 
 
 def _is_tallied(world: World, organizer: Mailbox, event: Event, attendee: User) -> bool:
@@ -141,6 +144,7 @@ def _tally(
             if copied.person == row.person and not copied.is_own:
                 copied.status = row.status
     organizer.touch_event(held)
+    organizer.touch_instances(held)
 
 
 def _row_for(world: World, held: Event, attendee: User) -> Attendee:
@@ -185,7 +189,8 @@ def _send(
         clock_skew_s=world.beliefs.clock_skew_s,
     )
     message_id = world.ids.internet_message_id()
-    keep_sent(world, world.mailbox(by.id), mail, [event.organizer], message_id=message_id)
+    if by.has_mailbox:
+        keep_sent(world, world.mailbox(by.id), mail, [event.organizer], message_id=message_id)
     if organizer is not None:
         deliver_to(world, organizer.user, mail, internet_message_id=message_id)
 

@@ -40,11 +40,11 @@ class ViewPosition:
 
     Attributes:
         known: change key of every item in the window, by id.
-        at: when the round began.
+        changes: the mailbox's count when the round began.
     """
 
     known: dict[str, str]
-    at: datetime
+    changes: int
 
 
 def add_view_delta(routes: Routes) -> None:
@@ -65,7 +65,7 @@ def delta_view(call: Call) -> GraphResponse:
     if round_.is_new:
         before = round_.state.position
         assert before is None or isinstance(before, ViewPosition)
-        waiting, position = _collect(call, scope, query, before)
+        waiting, position = _collect(scope, query, before)
         round_ = round_.filled(waiting, position)
 
     def draw(waiting: object) -> Json:
@@ -89,13 +89,13 @@ def _begin(call: Call, calendar_id: str) -> ViewQuery:
 
 
 def _collect(
-    call: Call, scope: Scope, query: ViewQuery, before: ViewPosition | None
+    scope: Scope, query: ViewQuery, before: ViewPosition | None
 ) -> tuple[list[object], ViewPosition]:
     """List what the round has to give as (id, reason for removal or empty), and what it has seen."""
     present = {event.id: event for event in _items(scope, query)}
     keys = {item_id: event.change_key for item_id, event in present.items()}
     if before is None:
-        return [(item_id, "") for item_id in present], ViewPosition(keys, call.world.clock.now())
+        return [(item_id, "") for item_id in present], ViewPosition(keys, scope.owner.changes)
     news: list[object] = [(item_id, "") for item_id in keys if keys[item_id] != before.known.get(item_id)]
     for item_id in before.known:
         if item_id not in present:
@@ -104,7 +104,7 @@ def _collect(
             news.append((item_id, "changed" if is_elsewhere else "deleted"))
     news += [(item_id, "changed") for item_id in _changed_outside(scope, before, present)]
     known = before.known if keys == before.known else keys
-    return news, ViewPosition(known, call.world.clock.now())
+    return news, ViewPosition(known, scope.owner.changes)
 
 
 def _items(scope: Scope, query: ViewQuery) -> list[Event]:
@@ -124,7 +124,7 @@ def _changed_outside(scope: Scope, before: ViewPosition, present: dict[str, Even
         for event in scope.owner.events.values()
         if event.id not in present
         and event.id not in before.known
-        and event.modified_at >= before.at
+        and event.version > before.changes
         and scope.holds(event)
     ]
 

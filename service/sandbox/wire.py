@@ -122,7 +122,7 @@ class Change:
 class Observer(Protocol):
     """Is told of every change, in order, at the moment it happens."""
 
-    def __call__(self, change: Change) -> None: ...
+    def __call__(self, change: Change, /) -> None: ...
 
 
 Observers = Sequence[Observer]

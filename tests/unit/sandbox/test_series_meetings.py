@@ -1,0 +1,175 @@
+"""Series as people hold them: answers to one occurrence, moved and cancelled ones, inheritance of rows."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from typing import Any
+
+from tests.unit.sandbox.tenant import GLOBAL_ID, WINDOW, Tenant, properties, weekly
+
+MEGAN = "meganb@contoso.onmicrosoft.com"
+
+
+def _row(event: Any) -> str:
+    return str(
+        next(
+            row["status"]["response"]
+            for row in event["attendees"]
+            if row["emailAddress"]["address"].lower() == MEGAN
+        )
+    )
+
+
+async def _series(tenant: Tenant, count: int = 4) -> Any:
+    return await tenant.meet("megan", recurrence=weekly(count))
+
+
+async def test_instances_bear_the_original_date_in_the_organizers_zone(tenant: Tenant) -> None:
+    late: dict[str, Any] = {
+        "start": {"dateTime": "2026-12-01T20:00:00", "timeZone": "Pacific Standard Time"},
+        "end": {"dateTime": "2026-12-01T21:00:00", "timeZone": "Pacific Standard Time"},
+    }
+    series = await tenant.meet("megan", recurrence=weekly(2), **late)
+    first, second = await tenant.instances("alex", series)
+    assert (first["type"], first["seriesMasterId"]) == ("occurrence", series["id"])
+    assert first["start"]["dateTime"] == "2026-12-02T04:00:00.0000000"  # a day later in UTC
+    assert first["originalStart"] == "2026-12-02T04:00:00Z"
+    assert first["iCalUId"][32:40] == "07EA0C01"
+    assert second["iCalUId"][32:40] == "07EA0C08"
+    assert series["iCalUId"][32:40] == "00000000"
+    assert first["iCalUId"].replace("07EA0C01", "00000000") == series["iCalUId"]
+
+
+async def test_an_answer_to_one_occurrence_makes_an_exception_and_leaves_the_series(tenant: Tenant) -> None:
+    series = await _series(tenant)
+    mine = await tenant.copy_of("megan", series)
+    second = (await tenant.instances("megan", mine))[1]
+    await tenant.answer("megan", second, "decline")
+    held = await tenant.instances("alex", series)
+    assert [(one["type"], _row(one)) for one in held] == [
+        ("occurrence", "none"),
+        ("exception", "declined"),
+        ("occurrence", "none"),
+        ("occurrence", "none"),
+    ]
+    assert (await tenant.rows(series))[MEGAN][0] == "none"
+    (response,) = await tenant.inbox("adele", GLOBAL_ID)
+    assert b64decode(properties(response)["0x3"])[16:20] == bytes((0x07, 0xEA, 12, 8))
+    assert (await tenant.get("megan", f"/me/events/{second['id']}"))["type"] == "exception"
+
+
+async def test_an_answer_to_the_series_reaches_instances_that_were_not_answered_alone(tenant: Tenant) -> None:
+    series = await _series(tenant)
+    first, second, *_ = await tenant.instances("megan", await tenant.copy_of("megan", series))
+    await tenant.answer("megan", second, "decline")
+    moved = await tenant.instances("alex", series)
+    await tenant.ask("alex", "PATCH", f"/me/events/{moved[2]['id']}", {"location": {"displayName": "Attic"}})
+    tenant.pass_time()
+    await tenant.answer("megan", await tenant.copy_of("megan", series))
+    held = await tenant.instances("alex", series)
+    assert [(one["type"], _row(one)) for one in held] == [
+        ("occurrence", "accepted"),
+        ("exception", "declined"),
+        ("exception", "accepted"),
+        ("occurrence", "accepted"),
+    ]
+    mine = await tenant.instances("megan", await tenant.copy_of("megan", series))
+    assert [one["responseStatus"]["response"] for one in mine] == [
+        "accepted",
+        "declined",
+        "accepted",
+        "accepted",
+    ]
+    assert first["seriesMasterId"] == (await tenant.copy_of("megan", series))["id"]
+
+
+async def test_a_moved_occurrence_keeps_its_id_and_original_start(tenant: Tenant) -> None:
+    series = await _series(tenant)
+    third = (await tenant.instances("alex", series))[2]
+    later = {
+        "start": {"dateTime": "2026-12-16T10:00:00", "timeZone": "Pacific Standard Time"},
+        "end": {"dateTime": "2026-12-16T11:00:00", "timeZone": "Pacific Standard Time"},
+    }
+    answer = await tenant.ask("alex", "PATCH", f"/me/events/{third['id']}", later)
+    assert answer.body["id"] == third["id"]
+    assert (answer.body["type"], answer.body["originalStart"]) == ("exception", third["originalStart"])
+    assert answer.body["start"]["dateTime"] == "2026-12-16T18:00:00.0000000"
+    theirs = (await tenant.instances("megan", await tenant.copy_of("megan", series)))[2]
+    assert (theirs["type"], theirs["start"]) == ("exception", answer.body["start"])
+    expanded = await tenant.get("alex", f"/me/events/{series['id']}?$expand=exceptionOccurrences($select=id)")
+    assert [one["id"] for one in expanded["exceptionOccurrences"]] == [third["id"]]
+
+
+async def test_a_cancelled_occurrence_is_in_no_list(tenant: Tenant) -> None:
+    series = await _series(tenant)
+    second = (await tenant.instances("alex", series))[1]
+    await tenant.post("alex", f"/me/events/{second['id']}/cancel", {}, status=202)
+    assert len(await tenant.instances("alex", series)) == 3
+    held = await tenant.get("alex", f"/me/events/{series['id']}?$select=cancelledOccurrences")
+    (mark,) = held["cancelledOccurrences"]
+    assert mark.endswith("2026-12-08")
+    theirs = await tenant.instances("megan", await tenant.copy_of("megan", series))
+    assert [one["isCancelled"] for one in theirs] == [False, True, False, False]
+
+
+async def test_a_deleted_occurrence_is_not_found_by_its_id(tenant: Tenant) -> None:
+    series = await _series(tenant)
+    second = (await tenant.instances("alex", series))[1]
+    assert (await tenant.ask("alex", "DELETE", f"/me/events/{second['id']}")).status == 204
+    assert (await tenant.ask("alex", "GET", f"/me/events/{second['id']}")).status == 404
+    assert len(await tenant.instances("alex", series)) == 3
+
+
+async def test_moving_the_series_drops_its_exceptions_and_resets_answers(tenant: Tenant) -> None:
+    series = await _series(tenant)
+    mine = await tenant.instances("megan", await tenant.copy_of("megan", series))
+    await tenant.answer("megan", mine[1], "decline")
+    await tenant.answer("megan", await tenant.copy_of("megan", series))
+    later = {
+        "start": {"dateTime": "2026-12-01T12:00:00", "timeZone": "Pacific Standard Time"},
+        "end": {"dateTime": "2026-12-01T13:00:00", "timeZone": "Pacific Standard Time"},
+    }
+    assert (await tenant.ask("alex", "PATCH", f"/me/events/{series['id']}", later)).status == 200
+    held = await tenant.instances("alex", series)
+    assert {(one["type"], _row(one)) for one in held} == {("occurrence", "none")}
+    assert held[1]["start"]["dateTime"] == "2026-12-08T20:00:00.0000000"
+
+
+async def test_somebody_invited_to_one_occurrence_has_it_alone(tenant: Tenant) -> None:
+    series = await _series(tenant)
+    second = (await tenant.instances("alex", series))[1]
+    both = [{"emailAddress": {"address": one}} for one in tenant.addresses("megan", "christie")]
+    assert (
+        await tenant.ask("alex", "PATCH", f"/me/events/{second['id']}", {"attendees": both})
+    ).status == 200
+    (mine,) = await tenant.listed("christie", "/me/events")
+    assert (mine["type"], mine["seriesMasterId"]) == ("singleInstance", None)
+    await tenant.answer("christie", mine)
+    held = (await tenant.instances("alex", series))[1]
+    assert {row["emailAddress"]["name"]: row["status"]["response"] for row in held["attendees"]} == {
+        "Megan Bowen": "none",
+        "Christie Cline": "accepted",
+    }
+
+
+async def test_lists_show_masters_and_views_show_instances(tenant: Tenant) -> None:
+    await _series(tenant, 3)
+    assert [one["type"] for one in await tenant.listed("alex", "/me/events")] == ["seriesMaster"]
+    view = await tenant.listed("alex", f"/me/calendarView?{WINDOW}")
+    assert [one["type"] for one in view] == ["occurrence"] * 3
+
+
+async def test_a_series_whose_start_fits_no_date_begins_on_the_first_that_does(tenant: Tenant) -> None:
+    pattern = {"type": "weekly", "interval": 1, "daysOfWeek": ["friday"]}
+    series = await tenant.meet("megan", recurrence={**weekly(2), "pattern": pattern})
+    assert series["start"]["dateTime"] == "2026-12-04T18:00:00.0000000"
+    assert series["recurrence"]["range"]["startDate"] == "2026-12-04"
+
+
+async def test_an_endless_series_fills_any_window(tenant: Tenant) -> None:
+    series = await tenant.meet(
+        "megan", recurrence={**weekly(), "range": {"type": "noEnd", "startDate": "2026-12-01"}}
+    )
+    window = "startDateTime=2030-01-01T00:00:00Z&endDateTime=2030-01-31T00:00:00Z"
+    path = f"/me/events/{series['id']}/instances?{window}"
+    assert len(await tenant.listed("alex", path)) == 5
