@@ -1,4 +1,4 @@
-"""An answer of Graph, and which error of ours a refusal is. Pure. Must never put content into an error.
+"""An answer of Graph, and which error of ours a refusal is. No I/O. Must never put content into an error.
 
 Source: https://learn.microsoft.com/graph/errors and https://learn.microsoft.com/graph/throttling
 """

@@ -1,4 +1,4 @@
-"""Many requests as one `$batch`, and its answer taken apart. Pure.
+"""Many requests as one `$batch`, and its answer taken apart. No I/O.
 
 Graph answers 200 although single parts fail, and in any order.
 

@@ -32,7 +32,7 @@ class TokenSource(Protocol):
 
         Args:
             claims: JSON text of a claims challenge that the token must satisfy.
-            rejected: a token that Graph refused; another one is given.
+            rejected: a token that Graph refused; another one is given where that may help.
 
         Raises:
             TokenError: none was to be had.

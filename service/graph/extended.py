@@ -1,4 +1,4 @@
-"""Extended (MAPI) properties: their ids, and their values in a payload. Pure.
+"""Extended (MAPI) properties: their ids, and their values in a payload. No I/O.
 
 Graph answers with the id in another spelling than was asked for (case, leading zeros), so ids are compared
 parsed, never as text.

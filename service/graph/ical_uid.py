@@ -1,4 +1,4 @@
-"""Under which iCalUIds a meeting may be found. Pure.
+"""Under which iCalUIds a meeting may be found. No I/O.
 
 Source: https://learn.microsoft.com/openspecs/exchange_server_protocols/ms-oxcical (UID)
 """

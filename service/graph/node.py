@@ -1,4 +1,4 @@
-"""One place in a JSON payload, and liberal ways to read it. Pure.
+"""One place in a JSON payload, and liberal ways to read it. No I/O.
 
 What cannot be read becomes None and a note that names the path. Must never put content into a note.
 """

@@ -1,4 +1,4 @@
-"""The attendees of an event as rows, and people as mails name them. Pure.
+"""The attendees of an event as rows, and people as mails name them. No I/O.
 
 Source: https://learn.microsoft.com/graph/api/resources/attendee
 """

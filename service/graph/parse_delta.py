@@ -1,4 +1,4 @@
-"""A page of a delta query as a value. Pure.
+"""A page of a delta query as a value. No I/O.
 
 Source: https://learn.microsoft.com/graph/delta-query-overview
 """

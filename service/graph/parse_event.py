@@ -1,4 +1,4 @@
-"""An event as Graph gives it, as a value. Pure. Must never fail on what an attendee or organizer wrote.
+"""An event as Graph gives it, as a value. No I/O. Must never fail on what an attendee or organizer wrote.
 
 Source: https://learn.microsoft.com/graph/api/resources/event
 """

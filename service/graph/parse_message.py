@@ -1,4 +1,4 @@
-"""A message as Graph gives it: a meeting response as a value, or none. Pure.
+"""A message as Graph gives it: a meeting response as a value, or none. No I/O.
 
 Must never read a subject, and never keep anything of a message that is no response.
 

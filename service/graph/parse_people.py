@@ -1,4 +1,4 @@
-"""People, permissions and the delivery option as values. Pure.
+"""People, permissions and the delivery option as values. No I/O.
 
 Source: https://learn.microsoft.com/graph/api/resources/user,
 https://learn.microsoft.com/graph/api/resources/calendarpermission and

@@ -1,4 +1,4 @@
-"""A subscription as Graph holds it, as a value. Pure.
+"""A subscription as Graph holds it, as a value. No I/O.
 
 Source: https://learn.microsoft.com/graph/api/resources/subscription
 """

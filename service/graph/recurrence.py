@@ -1,4 +1,4 @@
-"""How a series repeats: one text for one rule, and when the last occurrence is over. Pure.
+"""How a series repeats: one text for one rule, and when the last occurrence is over. No I/O.
 
 Source: https://learn.microsoft.com/graph/api/resources/patternedrecurrence
 """

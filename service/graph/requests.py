@@ -1,4 +1,4 @@
-"""What is asked of Graph, as values: method, path, query, headers, body of each request. Pure.
+"""What is asked of Graph, as values: method, path, query, headers, body of each request. No I/O.
 
 Each id is percent-encoded as one path segment, so that none can reach another path. The body of a message or
 event is never asked for.

@@ -1,4 +1,4 @@
-"""What to do about a refusal of Entra ID, in one sentence per code. Pure.
+"""What to do about a refusal of Entra ID, in one sentence per code. No I/O.
 
 Source: https://learn.microsoft.com/entra/identity-platform/reference-error-codes
 """

@@ -28,6 +28,7 @@ class _Token:
     """A token; instants are of the monotonic clock."""
 
     text: str = field(repr=False)
+    acquired_at: float
     renew_at: float
     expires_at: float
 
@@ -43,6 +44,7 @@ class MsalTokens:
 
     Args:
         renew_margin_s: how long before its end a token is renewed; half its lifetime if that is shorter.
+        renew_pause_s: a token younger than this is not renewed because Graph refused it: it is not the fault.
         error_memory_s: how long a refusal is repeated without asking again.
         timeout_s: for the connection to the authority, and for each wait for bytes.
         uses_proxy_environment: go through the proxy that HTTPS_PROXY names.
@@ -56,6 +58,7 @@ class MsalTokens:
         clock: Clock,
         observer: GraphObserver,
         renew_margin_s: float = 300,
+        renew_pause_s: float = 5,
         error_memory_s: float = 5,
         timeout_s: float = 15,
         uses_proxy_environment: bool = False,
@@ -67,6 +70,7 @@ class MsalTokens:
         self._clock = clock
         self._observer = observer
         self._renew_margin_s = renew_margin_s
+        self._renew_pause_s = renew_pause_s
         self._error_memory_s = error_memory_s
         self._acquire: Acquire | None = None
         self._token: _Token | None = None
@@ -78,13 +82,13 @@ class MsalTokens:
 
         Args:
             claims: JSON text of a claims challenge; the token at hand is passed by.
-            rejected: a token that Graph refused; another one is given.
+            rejected: a token that Graph refused; another one is given, unless it came just now.
 
         Raises:
             TokenError: none was to be had; carries the remedy.
         """
-        if rejected and self._token is not None and self._token.text == rejected:
-            self._forget()
+        if rejected:
+            self._reject(rejected)
         present = self._token if not claims and self._is_valid() else None
         if present is not None and not self._must_renew(present):
             return present.text
@@ -100,10 +104,14 @@ class MsalTokens:
         """Close the connections to the authority."""
         self._session.close()
 
-    def _forget(self) -> None:
-        """Drop the token everywhere; MSAL's own cache would give the same one again."""
-        self._token = None
-        self._acquire = None
+    def _reject(self, text: str) -> None:
+        """Drop the token everywhere, if it is the one at hand; MSAL's own cache would give it again."""
+        token = self._token
+        if token is None or token.text != text:
+            return
+        if self._clock.monotonic() - token.acquired_at >= self._renew_pause_s:
+            self._token = None
+            self._acquire = None
 
     def _is_valid(self) -> bool:
         return self._token is not None and self._clock.monotonic() < self._token.expires_at
@@ -169,7 +177,12 @@ class MsalTokens:
         if refresh_on := _seconds((result or {}).get("refresh_on")):  # MSAL makes it of Entra's refresh_in
             asked_s = refresh_on - self._clock.now().timestamp()
             renew_in_s = min(renew_in_s, max(asked_s, self._error_memory_s))
-        return _Token(text=text, renew_at=started + renew_in_s, expires_at=started + lifetime_s)
+        return _Token(
+            text=text,
+            acquired_at=self._clock.monotonic(),
+            renew_at=started + renew_in_s,
+            expires_at=started + lifetime_s,
+        )
 
 
 def _seconds(given: object) -> float:

@@ -86,7 +86,7 @@ async def open_tokens(
 @pytest_asyncio.fixture
 async def tokens(sandbox: Sandbox, observer: RecordingObserver) -> AsyncIterator[MsalTokens]:
     registration = register(sandbox, ClientSecret(sandbox.ready.client_secret))
-    async with open_tokens(registration, sandbox.ca_file, observer) as opened:
+    async with open_tokens(registration, sandbox.ca_file, observer, renew_pause_s=0) as opened:
         yield opened
 
 
@@ -200,7 +200,9 @@ async def test_a_federated_token_is_read_from_its_file_at_each_acquisition(
     )
     file = tmp_path / "token"
     registration = register(sandbox, FederatedToken(file))
-    async with open_tokens(registration, sandbox.ca_file, observer, error_memory_s=0) as tokens:
+    async with open_tokens(
+        registration, sandbox.ca_file, observer, error_memory_s=0, renew_pause_s=0
+    ) as tokens:
         with pytest.raises(TokenError, match="cannot be read") as raised:
             await tokens.fetch_token()
         assert "FEDERATED_TOKEN_FILE" in raised.value.remedy
@@ -221,7 +223,7 @@ async def test_a_managed_identity_gives_a_token(
     monkeypatch.setenv("IDENTITY_ENDPOINT", f"{origin}/msi/token")
     monkeypatch.setenv("IDENTITY_HEADER", sandbox.parts.tenant.managed_identity.header)
     identity = ManagedIdentity(sandbox.ready.client_id if is_named else "")
-    async with open_tokens(register(sandbox, identity), sandbox.ca_file, observer) as tokens:
+    async with open_tokens(register(sandbox, identity), sandbox.ca_file, observer, renew_pause_s=0) as tokens:
         first = await tokens.fetch_token()
         assert claims_of(first)["aud"] == GRAPH
         assert await tokens.fetch_token(rejected=first) != first
@@ -298,6 +300,19 @@ async def test_however_many_were_refused_the_token_is_renewed_once(
     assert old not in given
     assert await tokens.fetch_token(rejected=old) == given[0]
     assert observer.tokens == ["ok", "ok"]
+
+
+async def test_a_token_that_came_just_now_is_not_renewed_because_graph_refused_it(
+    server: GraphHost, ca_file: Path, observer: RecordingObserver
+) -> None:
+    clock, given = HeldClock(), iter(["t-1", "t-2"])
+    server.answer = login(lambda: token_answer(next(given)))
+    async with open_tokens(registered_at(server), ca_file, observer, clock=clock) as tokens:
+        assert await tokens.fetch_token() == "t-1"
+        await clock.advance(4.9)
+        assert await tokens.fetch_token(rejected="t-1") == "t-1"
+        await clock.advance(0.1)
+        assert await tokens.fetch_token(rejected="t-1") == "t-2"
 
 
 async def test_a_claims_challenge_brings_another_token_that_serves_from_then_on(tokens: MsalTokens) -> None:
