@@ -139,6 +139,7 @@ def _acts(is_series: bool) -> st.SearchStrategy[Act]:
         knows=st.sampled_from((SlotKnown.WHOLLY, *SlotKnown)),
         sequence_known=st.booleans(),
         is_legacy=st.booleans(),
+        is_out_of_date=st.booleans(),
     )
     reads = st.builds(Reads, where=where, how=st.sampled_from((Reading.FETCHED, *Reading)))
     rare = st.one_of(

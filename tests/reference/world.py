@@ -67,6 +67,7 @@ class Answers:
         message_after, recorded_after: acts until the message is read, and until the calendar has it.
         skew_s, record_skew_s: how wrong the sender's clock is; how much later the calendar dates the answer.
         is_legacy: sent from, and recorded under, the person's legacy address.
+        is_out_of_date: given to the slot that stood before the last move.
     """
 
     who: str
@@ -80,6 +81,7 @@ class Answers:
     knows: SlotKnown = SlotKnown.WHOLLY
     sequence_known: bool = True
     is_legacy: bool = False
+    is_out_of_date: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +157,7 @@ class Given:
 
 @dataclass(slots=True, kw_only=True)
 class _Entry:
-    """An event in the organizer's calendar."""
+    """An event in the organizer's calendar; `before` is the slot before the last move and its sequence."""
 
     slot: Slot
     rows: dict[str, AttendeeRow]
@@ -163,6 +165,7 @@ class _Entry:
     sequence: int = 0
     is_cancelled: bool = False
     is_deleted: bool = False
+    before: tuple[Slot, int] | None = None
     versions: list[EventFact] = field(default_factory=list)
 
 
@@ -234,21 +237,23 @@ class World:
 
     def _answer(self, act: Answers) -> None:
         entry = self._entry(act.where)
+        slot, sequence = entry.slot, entry.sequence
+        if act.is_out_of_date and entry.before is not None:
+            slot, sequence = entry.before
         at_s = self.now_s + act.skew_s
-        self.given.append(Given(who=act.who, where=act.where, slot=entry.slot, value=act.value, at_s=at_s))
-        message = self._message(act, entry, at_s)
+        self.given.append(Given(who=act.who, where=act.where, slot=slot, value=act.value, at_s=at_s))
+        message = self._message(act, slot, sequence, at_s)
         self._after(act.message_after, lambda: self.facts.append(message))
-        slot = entry.slot
         self._after(act.recorded_after, lambda: self._record(act, slot, at_s + act.record_skew_s))
 
     def _after(self, acts: int | None, what: Callable[[], None]) -> None:
         if acts is not None:
             self._later.append((self._acts + acts + 1, what))
 
-    def _message(self, act: Answers, entry: _Entry, at_s: float) -> ResponseFact:
+    def _message(self, act: Answers, slot: Slot, sequence: int, at_s: float) -> ResponseFact:
         slots = {
-            SlotKnown.WHOLLY: entry.slot,
-            SlotKnown.PARTLY: replace(entry.slot, end=None, is_all_day=None, recurrence=None),
+            SlotKnown.WHOLLY: slot,
+            SlotKnown.PARTLY: replace(slot, end=None, is_all_day=None, recurrence=None),
             SlotKnown.NOT: builders.UNKNOWN,
         }
         return builders.answer(
@@ -257,7 +262,7 @@ class World:
             at_s,
             slot=slots[act.knows],
             instance=act.where,
-            sequence=entry.sequence if act.sequence_known else None,
+            sequence=sequence if act.sequence_known else None,
             proposed=None if act.proposes is None else builders.proposal(act.proposes),
             message=f"<{len(self.given)}>",
         )
@@ -276,8 +281,10 @@ class World:
 
     def _move(self, act: Moves) -> None:
         entry = self._entry(act.where)
+        before = (entry.slot, entry.sequence)
         entry.sequence += 1
         if act.slot is not None and act.slot != entry.slot:
+            entry.before = before
             entry.slot = act.slot
             for who, kept in entry.rows.items():
                 entry.rows[who] = _fresh_row(who) if self.beliefs.resets else replace(kept, proposal=None)
