@@ -63,8 +63,8 @@ class Backoff:
     """
 
     passing_s: float = 1.0
-    passing_max_s: float = 120.0
-    lasting_s: float = 60.0
+    passing_max_s: float = 30.0
+    lasting_s: float = 30.0
     lasting_max_s: float = 3600.0
 
 
@@ -91,6 +91,8 @@ def build_fault(
 def classify_fault(error: ServiceError) -> FaultKind:
     """Tell which kind of fault an error is."""
     match error:
+        case AccessError(status=401):
+            return FaultKind.PASSING  # the token, not the mailbox; a mailbox that is closed gives 403
         case AccessError():
             return FaultKind.QUOTA if _is_quota(error) else FaultKind.ACCESS
         case RefusedError():

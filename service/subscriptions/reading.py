@@ -186,27 +186,31 @@ class Reading:
         await self.mark_baselines(self._watch.owners_of(name))
 
     async def _judge(self, name: str, before: MailboxRecord, turn: Turn) -> MailboxRecord:
-        is_sweep = not turn.was_full
+        """Clear the fault, and judge whether notifications stay away, where that is in question."""
+        record = replace(turn.record, fault=None)
+        has_found = turn.found > 0 and not turn.was_full
+        if not (has_found or record.unheard_since or record.is_silent):
+            return record
+        notified = await self._read_notified()
+        if not notified:
+            return record  # nobody notes notifications down, so silence means nothing
+        subscription = self._ledger.subscriptions.get(name)
+        text = notified.get(subscription.id, "") if subscription else ""
         return judge_silence(
-            replace(turn.record, fault=None),
-            changed_after=before.complete_at if is_sweep else None,
-            has_found=is_sweep and turn.found > 0,
-            heard_at=await self._heard_at(name, turn.record, has_found=is_sweep and turn.found > 0),
+            record,
+            changed_after=before.complete_at,
+            has_found=has_found,
+            heard_at=parse_instant(text).to_datetime() if text else None,
             now=self._clock.now(),
             limits=self._limits.silence,
         )
 
-    async def _heard_at(self, name: str, record: MailboxRecord, *, has_found: bool) -> datetime | None:
-        """Look up when the subscription was last heard of, only where that matters."""
-        if not (has_found or record.unheard_since or record.is_silent):
-            return None
+    async def _read_notified(self) -> dict[str, str]:
         now = self._clock.now()
         kept = timedelta(seconds=self._limits.notified_kept_s)
         if self._notified_at is None or now - self._notified_at >= kept:
             self._notified, self._notified_at = await self._ledger.read_notified(), now
-        subscription = self._ledger.subscriptions.get(name)
-        text = self._notified.get(subscription.id, "") if subscription else ""
-        return parse_instant(text).to_datetime() if text else None
+        return self._notified
 
     def _next_due(self, name: str, record: MailboxRecord) -> datetime:
         """Give when a resource is next read: each has its own place, so that rounds part ways."""

@@ -47,6 +47,7 @@ QUICK = KeeperOptions(
 class RunningKeeper:
     """A keeper in a task of its own."""
 
+    name: str
     keeper: Keeper
     stop: asyncio.Event
     task: asyncio.Task[None]
@@ -79,9 +80,7 @@ class Stage:
 
     # --- keepers ---
 
-    def start_keeper(
-        self, name: str = "keeper-1", *, secret: str = "", seed: Sequence[str] = ()
-    ) -> RunningKeeper:
+    def start_keeper(self, name: str = "keeper-1", *, seed: Sequence[str] = ()) -> RunningKeeper:
         ports = KeeperPorts(
             api=self.graph.subscriptions,
             directory=self.graph.directory,
@@ -102,7 +101,9 @@ class Stage:
             seed=tuple(RosterEntry(address=normalize_address(one)) for one in seed),
         )
         stop = asyncio.Event()
-        running = RunningKeeper(keeper=keeper, stop=stop, task=asyncio.create_task(keeper.run(stop)))
+        running = RunningKeeper(
+            name=name, keeper=keeper, stop=stop, task=asyncio.create_task(keeper.run(stop))
+        )
         self.keepers.append(running)
         return running
 

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from service.clock import SystemClock
+from service.ports import Book
+from service.subscriptions.desk import build_operator_request, file_request
+from service.subscriptions.faults import Backoff
+from service.subscriptions.records import RequestKind
 from tests.integration.subscriptions.stage import Stage
+from tests.integration.waiting import wait_until
 
 
 async def test_the_walkthroughs_owner_is_subscribed_to_and_an_answer_is_published(stage: Stage) -> None:
@@ -23,3 +33,218 @@ async def test_the_walkthroughs_owner_is_subscribed_to_and_an_answer_is_publishe
     await stage.wait_for_update("attendee.added", address.lower())
     await stage.answer(christie, "Plan")
     await stage.wait_for_update("response.changed", address.lower())
+
+
+async def make_household(stage: Stage, name: str, delegates: int = 1) -> dict[str, Any]:
+    """Make an owner with delegates of their own, and put them into the roster."""
+    addresses = [f"{name}-d{number}@contoso.onmicrosoft.com" for number in range(delegates)]
+    for address in addresses:
+        await stage.add_user(address)
+    owner = await stage.add_user(f"{name}@contoso.onmicrosoft.com", delegates=addresses)
+    await stage.add_owner(owner["address"])
+    return owner
+
+
+async def test_what_stood_before_is_published_once_as_a_snapshot(stage: Stage) -> None:
+    owner = await make_household(stage, "olga")
+    guest = await stage.add_user("gus@contoso.onmicrosoft.com")
+    await stage.invite(owner, [guest["address"]])
+    await stage.answer(guest, "Plan")
+    stage.start_keeper()
+    await stage.wait_until_ready()
+    assert await stage.updates() == [("response.snapshot", guest["address"])]
+
+
+async def test_answers_given_while_the_service_was_away_are_all_told_after_it(stage: Stage) -> None:
+    owner = await make_household(stage, "olga")
+    guest = await stage.add_user("gus@contoso.onmicrosoft.com")
+    first = stage.start_keeper()
+    await stage.wait_until_ready()
+    await stage.invite(owner, [guest["address"]])
+    await stage.wait_for_update("attendee.added", guest["address"])
+    await first.end()
+    await stage.asking.control("/faults", {"drop": 1.0})
+
+    await stage.answer(guest, "Plan", "accept")
+    await asyncio.sleep(2.1)  # answers within TOLERANCE_S of each other may be told in either order
+    await stage.answer(guest, "Plan", "decline")
+    await stage.asking.control("/faults", {})
+    stage.start_keeper("keeper-2")
+
+    async def has_both() -> bool:
+        told = [update for update in await stage.updates() if update[0] == "response.changed"]
+        return len(told) == 2
+
+    await wait_until(has_both, timeout_s=20)
+
+
+async def test_a_notification_that_is_lost_is_found_by_the_sweep(stage: Stage) -> None:
+    owner = await make_household(stage, "olga")
+    guest = await stage.add_user("gus@contoso.onmicrosoft.com")
+    stage.start_keeper()
+    await stage.wait_until_ready()
+    await stage.asking.control("/faults", {"drop": 1.0})
+    await stage.invite(owner, [guest["address"]])
+    await stage.answer(guest, "Plan")
+    await stage.wait_for_update("response.changed", guest["address"])
+
+
+async def test_a_removed_owner_leaves_no_key_that_names_them(stage: Stage) -> None:
+    owner = await make_household(stage, "olga")
+    guest = await stage.add_user("gus@contoso.onmicrosoft.com")
+    stage.start_keeper()
+    await stage.wait_until_ready()
+    await stage.invite(owner, [guest["address"]])
+    await stage.wait_for_update("attendee.added", guest["address"])
+
+    await stage.remove_owner(owner["address"])
+
+    async def is_gone() -> bool:
+        return await stage.list_subscriptions() == [] and owner["id"] not in await dump(stage)
+
+    try:
+        await wait_until(is_gone, timeout_s=20)
+    except TimeoutError:
+        raise AssertionError(await dump(stage)) from None
+
+
+async def dump(stage: Stage) -> str:
+    """Give every key but the update stream, with what it holds."""
+    stream, link = stage.settings.stream, stage.streams.link
+    keys = [key for key in await link.call("KEYS", f"*{stream}*") if key != stream]
+    read = {"hash": "HGETALL", "string": "GET"}
+    told = []
+    for key in sorted(keys):
+        kind = await link.call("TYPE", key)
+        more = {"zset": ("ZRANGE", key, 0, -1), "stream": ("XRANGE", key, "-", "+")}.get(
+            kind, (read.get(kind, "TYPE"), key)
+        )
+        told.append(f"{key}: {await link.call(*more)}")
+    return "\n".join(told)
+
+
+async def test_delegates_are_followed_as_they_change(stage: Stage) -> None:
+    owner = await make_household(stage, "olga")
+    newcomer = await stage.add_user("nils@contoso.onmicrosoft.com")
+    stage.start_keeper()
+    await stage.wait_until_ready()
+
+    permissions = await stage.asking.graph(
+        "GET", f"/users/{owner['id']}/calendar/calendarPermissions", token=owner["token"]
+    )
+    for one in permissions.body["value"]:
+        if one["isRemovable"]:
+            gone = await stage.asking.graph(
+                "DELETE",
+                f"/users/{owner['id']}/calendar/calendarPermissions/{one['id']}",
+                token=owner["token"],
+            )
+            assert gone.status == 204, gone.body
+    given = await stage.asking.graph(
+        "POST",
+        f"/users/{owner['id']}/calendar/calendarPermissions",
+        {
+            "emailAddress": {"name": "Nils", "address": newcomer["address"]},
+            "role": "delegateWithoutPrivateEventAccess",
+        },
+        token=owner["token"],
+    )
+    assert given.status == 201, given.body
+
+    async def is_followed() -> bool:
+        resources = {one["resource"] for one in await stage.list_subscriptions()}
+        return resources == {
+            f"users/{owner['id']}/events",
+            f"users/{newcomer['id']}/mailFolders('inbox')/messages",
+        }
+
+    await wait_until(is_followed, timeout_s=20)
+
+
+async def test_graphs_lifecycle_events_are_answered(stage: Stage) -> None:
+    await make_household(stage, "olga")
+    stage.start_keeper()
+    await stage.wait_until_ready()
+    before = {one["id"] for one in await stage.list_subscriptions()}
+    await stage.asking.control("/faults", {"remove_subscriptions": 1})
+
+    async def is_back() -> bool:
+        return len(await stage.list_subscriptions()) == 2
+
+    await wait_until(is_back, timeout_s=20)
+    after = {one["id"] for one in await stage.list_subscriptions()}
+    assert len(after & before) == 1
+    await stage.asking.control("/faults", {"missed": 2})
+
+    async def is_answered() -> bool:
+        return not await stage.streams.records.read_all(Book.REQUESTS)
+
+    await wait_until(is_answered, timeout_s=20)
+    assert {one["id"] for one in await stage.list_subscriptions()} == after
+
+
+async def test_keepers_that_are_killed_let_no_subscription_lapse_and_double_none(stage: Stage) -> None:
+    await stage.asking.control("/faults", {"lifetime_s": 10})
+    for name in ("olga", "oskar", "otto"):
+        await make_household(stage, name, delegates=2)
+    for number in range(3):
+        stage.start_keeper(f"keeper-{number}")
+    await stage.wait_until_ready()
+
+    killed = 0
+    for number in range(6):
+        holder = await stage.streams.link.call("GET", stage.streams.keys.lease("keeper"))
+        for running in stage.keepers:
+            if running.name == holder:
+                await running.kill()
+                killed += 1
+                stage.start_keeper(f"keeper-again-{number}")
+        until = asyncio.get_running_loop().time() + 4
+        while asyncio.get_running_loop().time() < until:
+            resources = sorted(one["resource"] for one in await stage.list_subscriptions())
+            assert len(resources) == len(set(resources)) == 9
+            await asyncio.sleep(0.2)
+    assert killed >= 4
+
+
+async def test_handshakes_that_mostly_fail_are_survived(stage: Stage) -> None:
+    stage.options = replace(stage.options, backoff=Backoff(passing_s=0.1, passing_max_s=0.4))
+    await stage.asking.control("/faults", {"handshake": 0.8})
+    await make_household(stage, "olga")
+    stage.start_keeper()
+    await stage.wait_until_ready(timeout_s=60)
+    assert len(await stage.list_subscriptions()) == 2
+
+
+async def test_a_changed_public_url_leaves_one_subscription_per_resource(stage: Stage) -> None:
+    await make_household(stage, "olga")
+    first = stage.start_keeper()
+    await stage.wait_until_ready()
+    await first.end()
+    before = {one["id"] for one in await stage.list_subscriptions()}
+    stage.settings = stage.settings.model_copy(
+        update={"public_url": stage.settings.public_url.replace("localhost", "127.0.0.1")}
+    )
+    stage.start_keeper("keeper-2")
+
+    async def is_moved() -> bool:
+        listed = await stage.list_subscriptions()
+        return len(listed) == 2 and before.isdisjoint(one["id"] for one in listed)
+
+    await wait_until(is_moved, timeout_s=20)
+
+
+async def test_an_operators_requests_are_carried_out(stage: Stage) -> None:
+    await make_household(stage, "olga")
+    stage.start_keeper()
+    await stage.wait_until_ready()
+    before = {one["id"] for one in await stage.list_subscriptions()}
+    for kind in (RequestKind.RESYNC, RequestKind.RENEW, RequestKind.RECREATE):
+        await file_request(stage.streams.records, build_operator_request(kind, now=SystemClock().now()))
+
+    async def is_done() -> bool:
+        return not await stage.streams.records.read_all(Book.REQUESTS)
+
+    await wait_until(is_done, timeout_s=20)
+    assert before.isdisjoint(one["id"] for one in await stage.list_subscriptions())
+    assert len(await stage.list_subscriptions()) == 2

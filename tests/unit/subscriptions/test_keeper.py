@@ -524,6 +524,7 @@ async def test_silence_is_noticed_and_the_subscription_replaced() -> None:
     keeper = play.build_keeper("keeper-2")
     await play.run(keeper)
     old = id_of(play, ADELE_INBOX)
+    await play.records.write(Book.NOTIFIED, {"of another mailbox": "2026-11-02T08:00:00Z"})
     for number in range(3):
         play.tenant.put_item("inbox/id-adele", message(f"m-{number}"))
         await play.run(keeper, seconds=62)
@@ -541,6 +542,18 @@ async def test_silence_is_noticed_and_the_subscription_replaced() -> None:
     await play.heard.note(heard)
     await play.run(keeper, seconds=62)
     assert [one.is_silent for one in (await play.read_status()).resources] == [False, False]
+
+
+async def test_where_nobody_notes_notifications_silence_means_nothing() -> None:
+    options = KeeperOptions(reading=ReadingLimits(sweep_interval_s=60, silence=SilenceLimits(after_s=100)))
+    play = await watching(options)
+    keeper = play.build_keeper("keeper-2")
+    await play.run(keeper)
+    before = play.tenant.living()
+    for number in range(6):
+        play.tenant.put_item("inbox/id-adele", message(f"m-{number}"))
+        await play.run(keeper, seconds=62)
+    assert play.tenant.living() == before
 
 
 async def test_a_mailbox_that_is_heard_of_keeps_its_subscription() -> None:

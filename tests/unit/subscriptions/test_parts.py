@@ -119,6 +119,7 @@ def test_messages_are_fed_once_each_and_in_the_order_of_sending(told: list[tuple
     ("error", "kind", "words"),
     [
         (AccessError("Access to OData is disabled.", status=403), FaultKind.ACCESS, "access policy"),
+        (AccessError("Access token validation failure.", status=401), FaultKind.PASSING, "401"),
         (AccessError("Quota limit reached", status=403), FaultKind.QUOTA, "full number"),
         (GoneError("no", status=404, code="ResourceNotFound"), FaultKind.ABSENT, "licence"),
         (
@@ -155,7 +156,7 @@ def chain(error: ServiceError, count: int) -> list[Fault]:
 
 
 def test_waits_grow_to_their_most_and_never_beyond() -> None:
-    for error, most_s in ((UnavailableError("away"), 120), (AccessError("no", status=403), 3600)):
+    for error, most_s in ((UnavailableError("away"), 30), (AccessError("no", status=403), 3600)):
         faults = chain(error, 40)
         waits = [
             (one.retry_at - before).total_seconds()
