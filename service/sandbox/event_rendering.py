@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import quote
 
 from service.sandbox.bodies import preview
 from service.sandbox.extended import (
-    CLEAN_GLOBAL_OBJECT_ID,
     END_WHOLE,
-    GLOBAL_OBJECT_ID,
     IS_ALL_DAY,
     MESSAGE_CLASS,
     OWNER_CRITICAL_CHANGE,
@@ -38,6 +37,13 @@ DEFAULTS: dict[str, object] = {
 EMPTY_LOCATION: Json = {"displayName": "", "locationType": "default", "uniqueIdType": "unknown"}
 
 
+_AS_WRITTEN: Final = (
+    *("transactionId", "reminderMinutesBeforeStart", "isReminderOn", "subject", "importance", "sensitivity"),
+    *("responseRequested", "showAs", "isOnlineMeeting", "onlineMeetingProvider", "allowNewTimeProposals"),
+    "hideAttendees",
+)
+
+
 def render_event(view: View, event: Event, *, owner_id: str, sees_private: bool = True) -> Json:
     """Give every member of an event.
 
@@ -45,55 +51,52 @@ def render_event(view: View, event: Event, *, owner_id: str, sees_private: bool 
         owner_id: whose calendar it lies in; another's where the view is a delegate's.
         sees_private: whether the one who looks may see what private events are about.
     """
-    shown = _shown_id(view, event, owner_id)
-    master = None if event.master is None else _shown_id(view, event.master, owner_id)
     is_hidden = event.is_private and not sees_private
     content = _hidden(event) if is_hidden else event.content
-    entity: Json = {
+    rows = [] if is_hidden else _visible_rows(view, event)
+    return {
         **etag(event.change_key),
-        "id": shown,
+        "id": _shown_id(view, event, owner_id),
         "createdDateTime": render_instant(event.created_at),
         "lastModifiedDateTime": render_instant(event.modified_at),
         "changeKey": event.change_key,
-        "categories": list(content["categories"]),
-        "transactionId": content["transactionId"],
-        "originalStartTimeZone": event.slot.start_zone,
-        "originalEndTimeZone": event.slot.end_zone,
         "iCalUId": event.uid.ical_uid(event.day),
-        "reminderMinutesBeforeStart": content["reminderMinutesBeforeStart"],
-        "isReminderOn": content["isReminderOn"],
+        **_state(view, event, owner_id),
+        **_written(view, content),
+        **_place(view, event),
+        "attendees": [render_attendee(view, row) for row in rows],
+        "organizer": event.organizer.render(),
+    }
+
+
+def _state(view: View, event: Event, owner_id: str) -> Json:
+    """Give what Exchange says of an event by itself."""
+    shown = quote(_shown_id(view, event, owner_id), safe="")
+    return {
         "hasAttachments": False,
-        "subject": content["subject"],
-        "bodyPreview": preview(content["body"]["content"], content["body"]["contentType"]),
-        "importance": content["importance"],
-        "sensitivity": content["sensitivity"],
-        "isAllDay": event.slot.is_all_day,
         "isCancelled": event.is_cancelled,
         "isOrganizer": event.is_organizer,
-        "responseRequested": content["responseRequested"],
-        "seriesMasterId": master,
-        "showAs": content["showAs"],
-        "type": event.type,
-        "webLink": f"https://outlook.office365.com/owa/?itemid={quote(shown, safe='')}"
-        "&exvsurl=1&path=/calendar/item",
-        "onlineMeetingUrl": None,
-        "isOnlineMeeting": content["isOnlineMeeting"],
-        "onlineMeetingProvider": content["onlineMeetingProvider"],
-        "allowNewTimeProposals": content["allowNewTimeProposals"],
         "isDraft": False,
-        "hideAttendees": content["hideAttendees"],
-        "recurrence": event.recurrence.render() if event.recurrence else None,
+        "seriesMasterId": None if event.master is None else _shown_id(view, event.master, owner_id),
+        "type": event.type,
+        "webLink": f"https://outlook.office365.com/owa/?itemid={shown}&exvsurl=1&path=/calendar/item",
+        "onlineMeetingUrl": None,
         "onlineMeeting": None,
         "responseStatus": render_status(event.response),
     }
-    entity["body"] = view.body(content["body"], entity["bodyPreview"])
-    entity |= _place(view, event)
-    entity["location"] = dict(content.get("location") or EMPTY_LOCATION)
-    entity["locations"] = [dict(one) for one in content.get("locations") or ()]
-    rows = [] if is_hidden else _visible_rows(view, event)
-    entity["attendees"] = [render_attendee(view, row) for row in rows]
-    entity["organizer"] = event.organizer.render()
-    return entity
+
+
+def _written(view: View, content: Json) -> Json:
+    """Give what people wrote, under Graph's names."""
+    told = preview(content["body"]["content"], content["body"]["contentType"])
+    return {
+        **{name: content[name] for name in _AS_WRITTEN},
+        "categories": list(content["categories"]),
+        "bodyPreview": told,
+        "body": view.body(content["body"], told),
+        "location": dict(content.get("location") or EMPTY_LOCATION),
+        "locations": [dict(one) for one in content.get("locations") or ()],
+    }
 
 
 def _shown_id(view: View, event: Event, owner_id: str) -> str:
@@ -122,6 +125,10 @@ def _visible_rows(view: View, event: Event) -> list[Attendee]:
 def _place(view: View, event: Event) -> Json:
     slot = event.slot
     placed: Json = {
+        "originalStartTimeZone": slot.start_zone,
+        "originalEndTimeZone": slot.end_zone,
+        "isAllDay": slot.is_all_day,
+        "recurrence": event.recurrence.render() if event.recurrence else None,
         "start": render_wall(slot.start, view.zone, is_all_day=slot.is_all_day),
         "end": render_wall(slot.end, view.zone, is_all_day=slot.is_all_day),
     }
@@ -163,7 +170,4 @@ def event_properties(event: Event) -> Properties:
     }
     if event.sent_at is not None:
         known[OWNER_CRITICAL_CHANGE] = render_instant(event.sent_at)
-    if not event.is_meeting:
-        del known[GLOBAL_OBJECT_ID], known[CLEAN_GLOBAL_OBJECT_ID]
-        known |= event.uid.properties(event.day)
     return event.extended | known
