@@ -23,6 +23,10 @@ from tests.integration.sandbox.hook import serve_hook
 from tests.integration.waiting import wait_until
 
 
+def is_certificate(path: str) -> bool:
+    return Path(path).read_text().startswith("-----BEGIN CERTIFICATE-----")
+
+
 async def test_it_announces_itself_once_writes_its_files_and_leaves_nothing_behind(
     keys: KeyRing, tmp_path: Path
 ) -> None:
@@ -55,11 +59,10 @@ async def test_it_announces_itself_once_writes_its_files_and_leaves_nothing_behi
         f"RESPONSE_SYNC_AUTHORITY_URL={ready.authority_url}",
         f"RESPONSE_SYNC_CA_BUNDLE={ready.ca_bundle}",
     ]
-    ca_file = Path(ready.ca_bundle)
-    assert ca_file.read_text().startswith("-----BEGIN CERTIFICATE-----")
+    assert is_certificate(ready.ca_bundle)
     stop.set()
     await asyncio.wait_for(running, 10)
-    assert not ca_file.parent.exists()
+    assert not Path(ready.ca_bundle).parent.exists()
     assert not (tmp_path / "deep" / "ready.json").exists()
     assert announced.empty()
 
