@@ -157,7 +157,9 @@ class Node:
 
     def note(self, what: str) -> None:
         """Put down that this member was not what it should be."""
-        self._notes.append(f"{self.path or '$'}: {what}")
+        sentence = f"{self.path or '$'}: {what}"
+        if sentence not in self._notes:
+            self._notes.append(sentence)
 
     def fail(self, expected: str) -> PayloadError:
         """Give the error that says what was missing here."""

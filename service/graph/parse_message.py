@@ -76,7 +76,7 @@ def parse_message(
         None where the message is no response to a meeting.
 
     Raises:
-        PayloadError: it is a response, but without id, time or value.
+        PayloadError: it is a response, but without id, time or value, or to an occurrence that nothing names.
     """
     node = require_object(payload, notes)
     properties = ExtendedProperties(node)
@@ -132,7 +132,8 @@ def _identify(node: Node, properties: ExtendedProperties) -> MeetingIdentity | N
     # One occurrence was answered, but the identifier holds no date: the given start names the day.
     start = node["startDateTime"].zoned_time()
     if start is None or start.instant is None:
-        return identity
+        # Taken for an answer to the whole series it would be wrong for every other occurrence.
+        raise node["startDateTime"].fail("the day of the occurrence that was answered")
     node["type"].note("an occurrence without its original date")
     return MeetingIdentity(meeting=identity.meeting, instance=InstanceKey(start.given.date_time.strip()[:10]))
 
