@@ -183,13 +183,19 @@ class Owners:
         if progress.key is not None:
             await self._forget_key(address, progress.key)
         again = timedelta(seconds=self._limits.forget_again_s)
-        if progress.removed_at is not None and now - progress.removed_at >= again:
+        is_late_enough = progress.removed_at is not None and now - progress.removed_at >= again
+        if is_late_enough and not self._has_leftovers():
             await self._ledger.drop_progress(address)
             return
         if progress.removed_at is None:
             await self._ledger.write_progress(address, replace(progress, removed_at=now))
             _log.info("owner.removed", owner=progress.key or "")
         self._schedule.set(Duty(DutyKind.RESOLVE, address), now + again)
+
+    def _has_leftovers(self) -> bool:
+        """Tell whether records stand of resources that nobody needs: their subscriptions are being ended."""
+        names = {*self._ledger.subscriptions, *self._ledger.mailboxes}
+        return not names <= self._watch.resources.keys()
 
     async def _forget_key(self, address: Address, key: OwnerKey) -> None:
         present = self._ledger.owners.get(key)

@@ -603,6 +603,20 @@ async def test_a_removed_owner_leaves_nothing_behind() -> None:
     assert {book: records for book, records in play.records.books.items() if records} == {}
 
 
+async def test_a_removal_is_done_only_when_the_subscriptions_have_ended() -> None:
+    play = await watching()
+    keeper = play.build_keeper("keeper-2")
+    await play.run(keeper)
+    stuck = id_of(play, ADELE_INBOX)
+    play.tenant.failing[stuck] = UnavailableError("away", status=503)
+    await play.remove_owner("alex@contoso.com")
+    await play.run(keeper, seconds=20)
+    assert "owner/alex@contoso.com" in play.records.books[Book.MAILBOXES]
+    play.tenant.failing.clear()
+    await play.run(keeper, seconds=40)
+    assert {book: records for book, records in play.records.books.items() if records} == {}
+
+
 async def test_an_inbox_that_serves_another_owner_stays() -> None:
     play = await watching()
     play.tenant.add_person("bert@contoso.com", delegates=["adele@contoso.com"])
