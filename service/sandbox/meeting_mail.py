@@ -25,7 +25,7 @@ from service.sandbox.extended import (
     START_WHOLE,
     Properties,
 )
-from service.sandbox.items import Event, MeetingPart, Slot
+from service.sandbox.items import Event, Folder, MeetingPart, Slot
 from service.sandbox.mailbox import Mailbox
 from service.sandbox.moments import render_instant
 from service.sandbox.people import Person, User
@@ -156,6 +156,8 @@ def _lay(
     folder: str = "inbox",
 ) -> None:
     extended = dict(mail.extended)
+    if mail.meeting.is_update:
+        _outdate(box, mail.meeting)
     if world.beliefs.received_representing:
         extended |= {
             RECEIVED_REPRESENTING_TYPE: "EX",
@@ -169,7 +171,7 @@ def _lay(
         to=mail.to or [box.user.person],
         subject=mail.subject,
         content=mail.content,
-        folder=box.find_folder(folder),
+        folder=_file_answer(box) if mail.meeting.response and folder == "inbox" else box.find_folder(folder),
         meeting=mail.meeting,
         extended=extended,
         internet_message_id=internet_message_id,
@@ -178,3 +180,24 @@ def _lay(
         is_delegated=represented.id != box.user.id,
         sensitivity=mail.sensitivity,
     )
+
+
+def _file_answer(box: Mailbox) -> Folder:
+    """Give the folder into which a rule files meeting responses; the inbox where there is none."""
+    name = box.user.answers_folder
+    if not name:
+        return box.find_folder("inbox")
+    held = next((one for one in box.folders.values() if one.name == name), None)
+    return held or box.add_folder(name)
+
+
+def _outdate(box: Mailbox, update: MeetingPart) -> None:
+    """Mark the requests that an update supersedes; Exchange tells nobody of that."""
+    for message in box.messages.values():
+        meeting = message.meeting
+        if (
+            meeting
+            and meeting.kind == "meetingRequest"
+            and (meeting.uid, meeting.day) == (update.uid, update.day)
+        ):
+            message.is_out_of_date = True

@@ -85,6 +85,7 @@ class World:
         auto_answer: Literal["accepted", "tentativelyAccepted", "declined"] | None = None,
         has_mailbox: bool = True,
         keeps_deleted_copy: bool = False,
+        answers_folder: str = "",
         time_zone: str = "Pacific Standard Time",
     ) -> User:
         """Make a person, room or list.
@@ -112,6 +113,7 @@ class World:
             auto_answer=auto_answer or ("accepted" if purpose in ("room", "equipment") else None),
             has_mailbox=has_mailbox and purpose != "list",
             keeps_deleted_copy=keeps_deleted_copy,
+            answers_folder=answers_folder,
         )
         people = [self.find_user(delegate) for delegate in delegates]
         self.directory.add(user)

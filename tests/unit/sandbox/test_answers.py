@@ -95,6 +95,17 @@ async def test_the_server_may_file_the_owners_copy_in_deleted_items(tenant: Tena
     assert len(await tenant.listed("alex", "/me/mailFolders/deleteditems/messages")) == 1
 
 
+async def test_a_rule_may_file_answers_elsewhere(tenant: Tenant) -> None:
+    tenant.people["adele"].answers_folder = "Answers"
+    await tenant.answer("megan", await tenant.meet("megan"))
+    assert await tenant.inbox("adele") == []
+    folder = next(
+        one for one in await tenant.listed("adele", "/me/mailFolders") if one["displayName"] == "Answers"
+    )
+    (response,) = await tenant.listed("adele", f"/me/mailFolders/{folder['id']}/messages")
+    assert response["parentFolderId"] == folder["id"]
+
+
 async def test_an_answer_that_is_not_sent_stays_with_the_attendee(tenant: Tenant) -> None:
     made = await tenant.meet("megan")
     await tenant.answer("megan", made, sendResponse=False)

@@ -38,7 +38,8 @@ async def test_a_move_resets_answers_if_believed(believed: bool, shown: str) -> 
     mine = await tenant.copy_of("megan", made)
     assert mine["responseStatus"]["response"] == "notResponded"
     assert mine["start"]["dateTime"] == "2026-12-01T22:00:00.0000000"
-    latest = (await tenant.inbox("megan"))[0]
+    latest, first = await tenant.inbox("megan")
+    assert (latest["isOutOfDate"], first["isOutOfDate"]) == (False, True)
     assert latest["meetingRequestType"] == "fullUpdate"
     assert latest["previousStartDateTime"]["dateTime"] == "2026-12-01T18:00:00.0000000"
 
