@@ -133,8 +133,13 @@ class Appender:
             return _nothing()
         return self._ask(*pack_entries(self._stream, entries))
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for Redis now."""
+        return len(self._waiting) + len(self._in_flight)
+
     async def check(self) -> str:
-        """Tell whether Redis takes writes: empty if so, else why not. Writes nothing."""
+        """Say why Redis does not take writes as durably as promised; empty where it does. Writes nothing."""
         try:
             await self._ask(self._probe, 1)
         except StreamError as error:
@@ -144,7 +149,7 @@ class Appender:
     def _ask(self, command: bytes, replies: int) -> asyncio.Future[None]:
         if self._fault:
             raise self._failed(AppendFault.AWAY, f"Redis is away: {self._fault}")
-        if len(self._waiting) + len(self._in_flight) >= self._waiting_max:
+        if self.waiting >= self._waiting_max:
             raise self._failed(AppendFault.FULL, f"{self._waiting_max} requests wait for Redis already")
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Ask(command, replies, future))

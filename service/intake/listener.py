@@ -121,7 +121,8 @@ class _Server(web.Server):
             "max_headers": limits.headers_max,
             "auto_decompress": False,
             "access_log": None,
-            "lingering_time": 1.0,
+            # A client that is still sending what we refuse must get to read why.
+            "lingering_time": 2.0,
         }
 
     def __call__(self) -> web.RequestHandler:

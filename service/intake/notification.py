@@ -141,19 +141,19 @@ def _split(body: bytes, rules: NotificationRules) -> Sequence[msgspec.Raw]:
     """Split the body into items that are JSON, but not yet looked into."""
     marks_max = rules.items_max * _MARKS_PER_ITEM
     if len(body) > marks_max and sum(map(body.count, _MARKS)) > marks_max:
-        raise NotificationError(BodyFault.TOO_MANY)
+        raise NotificationError(BodyFault.TOO_MANY.value)
     if _is_too_deep(body, rules.depth_max):
-        raise NotificationError(BodyFault.TOO_DEEP)
+        raise NotificationError(BodyFault.TOO_DEEP.value)
     try:
         if not body.isascii():
             body.decode()
         items = _COLLECTION.decode(body).value
     except msgspec.ValidationError as error:
-        raise NotificationError(BodyFault.NO_COLLECTION) from error
+        raise NotificationError(BodyFault.NO_COLLECTION.value) from error
     except ValueError as error:
-        raise NotificationError(BodyFault.NOT_JSON) from error
+        raise NotificationError(BodyFault.NOT_JSON.value) from error
     if len(items) > rules.items_max:
-        raise NotificationError(BodyFault.TOO_MANY)
+        raise NotificationError(BodyFault.TOO_MANY.value)
     return items
 
 

@@ -10,7 +10,7 @@ or say more than a status: whoever forges a notification learns nothing from the
 | 400 | the body is no collection of notifications, or the token of a handshake is unusable |
 | 404, 405 | any other path; any method but POST |
 | 408 | the body did not arrive in time |
-| 413, 415, 417 | too large; not JSON by its type, or compressed; an expectation other than 100-continue |
+| 413, 415 | too large; not JSON by its type, or compressed |
 | 503 | could not store, with Retry-After: Graph tries again for hours |
 
 Source: https://learn.microsoft.com/graph/change-notifications-delivery-webhooks
@@ -285,15 +285,8 @@ def _refuse_unreadable(request: web.BaseRequest) -> None:
 async def _continue(request: web.BaseRequest) -> None:
     """Tell a client that waits for it to send the body; the low-level server does not.
 
-    Raises:
-        Refusal: 417, where it expects something else.
-
     Source: https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1
     """
-    expectation = request.headers.get(hdrs.EXPECT)
-    if expectation is None:
-        return
-    if expectation.lower() != "100-continue":
-        raise Refusal(417, closes=True)
-    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    request.writer.output_size = 0
+    if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
