@@ -48,6 +48,11 @@ class Sandbox:
     def clock(self) -> SandboxClock:
         return self.parts.tenant.clock
 
+    def advance(self, seconds: float) -> None:
+        """Move the clock ahead, and let happen what is due by then."""
+        self.clock.advance(seconds)
+        self.parts.deliveries.delivery.wake()
+
     @staticmethod
     @asynccontextmanager
     async def start(options: SandboxOptions | None = None) -> AsyncIterator[Sandbox]:

@@ -14,7 +14,9 @@ from typing import Any, Final
 from service.sandbox.assembly import Parts
 from service.sandbox.credentials import CredentialDesk
 from service.sandbox.faults import read_faults
-from service.sandbox.members import check_members
+from service.sandbox.items import DELEGATE_ROLES
+from service.sandbox.members import check_addresses, check_members
+from service.sandbox.moments import need_zone
 from service.sandbox.notifications import spell_instant
 from service.sandbox.subscription_book import Subscription
 from service.sandbox.subscriptions import describe
@@ -33,6 +35,11 @@ _USER_MEMBERS: Final[dict[str, type | tuple[type, ...]]] = {
     "has_mailbox": bool,
     "keeps_deleted_copy": bool,
     "time_zone": str,
+}
+_USER_CHOICES: Final = {
+    "delegate_role": DELEGATE_ROLES,
+    "purpose": ("user", "room", "equipment", "list"),
+    "auto_answer": ("accepted", "tentativelyAccepted", "declined"),
 }
 _MAIL_MEMBERS: Final[dict[str, type | tuple[type, ...]]] = {
     "to": (str, list),
@@ -112,9 +119,7 @@ class Control:
 
     def _add_user(self, body: Any, origin: str) -> dict[str, Any]:
         members = check_members(body, _USER_MEMBERS, needed=("name", "address"))
-        for name in ("aliases", "delegates", "members"):
-            if not all(isinstance(item, str) for item in members.get(name, [])):
-                raise ValueError(f"'{name}' must be a list of addresses")
+        _check_user(members)
         user = self._parts.tenant.world.add_user(members.pop("name"), members.pop("address"), **members)
         return {
             "id": user.id,
@@ -126,6 +131,7 @@ class Control:
     def _send_mail(self, body: Any, origin: str) -> dict[str, Any]:
         members = check_members(body, _MAIL_MEMBERS, needed=("to", "from"))
         to = [members["to"]] if isinstance(members["to"], str) else members["to"]
+        check_addresses("to", to)
         sent = [
             self._parts.tenant.world.send_mail(
                 address, members["from"], members.get("subject", ""), members.get("body", "")
@@ -182,10 +188,26 @@ class Control:
         return [_describe_openly(held) for held in self._parts.deliveries.book.list_all()]
 
 
+def _check_user(members: Mapping[str, Any]) -> None:
+    """Check what a person is said to be.
+
+    Raises:
+        ValueError: something that there is not; says which.
+        GraphFault: a time zone that there is not.
+    """
+    check_addresses("address", [members["address"]])
+    for name in ("aliases", "delegates", "members"):
+        check_addresses(name, members.get(name, []))
+    for name, known in _USER_CHOICES.items():
+        if members.get(name, known[0]) not in known:
+            raise ValueError(f"'{name}' must be one of {', '.join(known)}")
+    need_zone(members.get("time_zone", "UTC"))
+
+
 def _read_json(request: ControlRequest) -> Any:
     try:
         return json.loads(request.raw) if request.raw else {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ControlFault(400, "the body is not JSON") from error
 
 

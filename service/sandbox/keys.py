@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import urlsafe_b64encode
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 KEY_BITS = 2048
+TOKENS_REMEMBERED_MAX = 10_000
 KEYS_SHOWN_MAX = 3  # Entra shows the present key, the one before and the next
 
 
@@ -69,10 +70,12 @@ class KeyRing:
 
     def __init__(self, first: SigningKey | None = None) -> None:
         self._keys = deque([first or create_signing_key()], maxlen=KEYS_SHOWN_MAX)
+        self._remembered: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     def rotate(self) -> str:
         """Sign with a new key from now on; give its kid. The oldest is forgotten beyond three."""
         self._keys.append(create_signing_key())
+        self._remembered.clear()
         return self._keys[-1].kid
 
     def sign(self, claims: Mapping[str, Any]) -> str:
@@ -86,9 +89,18 @@ class KeyRing:
     def read(self, token: str) -> dict[str, Any]:
         """Give the claims of a token that one of the keys signed; times and audience are not judged.
 
+        A signature is checked once: clients send the same token with every request.
+
         Raises:
             jwt.InvalidTokenError: malformed, or signed by somebody else.
         """
+        if token not in self._remembered:
+            self._remembered[token] = self._verify(token)
+            if len(self._remembered) > TOKENS_REMEMBERED_MAX:
+                self._remembered.popitem(last=False)
+        return dict(self._remembered[token])
+
+    def _verify(self, token: str) -> dict[str, Any]:
         kid = jwt.get_unverified_header(token).get("kid")
         key = next((key for key in self._keys if key.kid == kid), None)
         if key is None:

@@ -5,7 +5,7 @@ Must never let an unknown member pass.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -30,3 +30,13 @@ def check_members(
         if is_wrong_bool or not isinstance(value, known[name]):
             raise TypeError(f"'{name}' is of the wrong type")
     return dict(body)
+
+
+def check_addresses(name: str, addresses: Sequence[Any]) -> None:
+    """Check that all of these could be addresses.
+
+    Raises:
+        ValueError: one of them could not.
+    """
+    if not all(isinstance(item, str) and "@" in item.strip("@") for item in addresses):
+        raise ValueError(f"'{name}' must be an address, or a list of them")

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from service.sandbox.notifications import spell_instant
 from service.sandbox.wire import GraphResponse
 
-ENTRIES_MAX: Final = 200_000
+ENTRIES_MAX: Final = 100_000
 
 
 class RequestLog:

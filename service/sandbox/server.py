@@ -41,6 +41,13 @@ class Face:
         self._control = Control(parts)
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request; what no part can take is refused in Graph's shape."""
+        try:
+            return await self._route(request)
+        except GraphFault as fault:
+            return self._to_graph_answer(self._refuse(fault, request))
+
+    async def _route(self, request: web.BaseRequest) -> web.Response:
         """Find out for whom a request is, and let that part answer."""
         path = urlsplit(request.raw_path).path
         segments = tuple(unquote(segment) for segment in path.strip("/").split("/"))
@@ -50,8 +57,7 @@ class Face:
             return await self._serve_control(request, segments[1:])
         if segments in (APP_SERVICE_PATH, IMDS_PATH) or len(segments) > 2:
             return await self._serve_entra(request, segments)
-        fault = GraphFault(400, "BadRequest", f"Invalid version: {segments[0][:64]}.")
-        return self._to_graph_answer(self._refuse(fault, request))
+        raise GraphFault(400, "BadRequest", f"Invalid version: {segments[0][:64]}.")
 
     # --- Graph ---
 
@@ -195,7 +201,7 @@ async def _read_graph_body(request: web.BaseRequest) -> Any:
         raise GraphFault(415, "UnsupportedMediaType", "A media type of application/json is needed.")
     try:
         return json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise GraphFault(
             400,
             "BadRequest",

@@ -92,7 +92,12 @@ class Subscriptions:
         finally:
             self._being_made.discard(key)
         self._followers.follow(subscription)
-        return GraphResponse(status=201, body=self._render(subscription, request))
+        applied = parse_preferences(request.headers.get("prefer", "")).applied
+        return GraphResponse(
+            status=201,
+            body=self._render(subscription, request),
+            headers={"Preference-Applied": ", ".join(applied)} if applied else {},
+        )
 
     def _build(
         self, creation: Creation, watch: Watch, request: GraphRequest, expires_at: datetime
@@ -145,9 +150,9 @@ class Subscriptions:
 
     async def _shake_hands(self, creation: Creation) -> None:
         """Validate both URLs, one after the other, also where they are the same."""
+        self._stumble()
         for url in (creation.notification_url, creation.lifecycle_url):
             if url is not None:
-                self._stumble()
                 await self._validate(url)
 
     def _stumble(self) -> None:
