@@ -20,7 +20,15 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 import structlog
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    MasterDownError,
+    MovedError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 
 from service.clock import Clock
 from service.errors import StreamError
@@ -31,8 +39,8 @@ _LOG: Final = structlog.get_logger(__name__)
 _FENCE_SHARE: Final = 0.8
 """Part of the time limit that the server may wait for a disk or a replica, so that its answer is heard."""
 _PING: Final = pack_command("PING")
-_ELSEWHERE: Final = ("READONLY", "MOVED", "ASK", "CLUSTERDOWN", "MASTERDOWN", "NOAUTH", "UNBLOCKED")
-"""Errors which say that this server is not, or no longer, the one to write to."""
+_ELSEWHERE: Final = (ReadOnlyError, AskError, MovedError, ClusterDownError, MasterDownError)
+"""Refusals which say that this server is not, or no longer, the one to write to."""
 
 
 class Durability(StrEnum):
@@ -244,7 +252,7 @@ class Appender:
         self._in_flight = []
         self._metrics.append_seconds.observe(self._clock.monotonic() - started)
         self._metrics.append_batch.observe(len(batch))
-        if elsewhere := next(filter(_is_elsewhere, errors), None):
+        if elsewhere := next((error for error in errors if isinstance(error, _ELSEWHERE)), None):
             raise elsewhere
 
     # --- Answers ---
@@ -324,12 +332,6 @@ async def _close(connection: RedisConnection) -> None:
 def _beside(stream: str, name: str) -> str:
     """Name a key in the same cluster slot as the stream."""
     return f"{stream}:{name}" if "{" in stream else f"{{{stream}}}:{name}"
-
-
-def _is_elsewhere(error: ResponseError | None) -> bool:
-    return error is not None and (
-        type(error).__name__ == "ReadOnlyError" or str(error).startswith(_ELSEWHERE)
-    )
 
 
 def _describe(error: BaseException) -> str:
