@@ -204,6 +204,7 @@ class Keeper:
         self._ledger.forget_counters()
         await self._ledger.refresh_roster()
         await self._ledger.load()
+        await self._leadership.renew()  # the books of a large roster take their time
         if self._is_fresh and self._seed and not self._ledger.roster:
             await self._ledger.write_roster(_by_address(self._seed))
         self._owners.begin_term()

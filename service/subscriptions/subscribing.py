@@ -5,6 +5,8 @@ Costs of one duty do not depend on the size of the roster; only the comparison l
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -13,7 +15,7 @@ import structlog
 
 from service.clock import Clock
 from service.errors import ServiceError
-from service.intake.client_state import ResourceKind, WatchedResource
+from service.intake.client_state import MailboxKeyError, ResourceKind, WatchedResource
 from service.ports import GraphSubscription
 from service.subscriptions.faults import Backoff, build_fault
 from service.subscriptions.ledger import Ledger
@@ -222,7 +224,8 @@ class Subscribing:
         known = dict(self._ledger.subscriptions)
         busy = set(self._busy)
         in_graph = await self._subscriber.list_held()
-        actions = self._plan(known, in_graph)
+        resources = list(self._watch.resources.values())
+        actions = await asyncio.to_thread(self._plan, resources, known, in_graph)
         for action in actions:
             if not isinstance(action, Delete) and self._is_unchanged(action.wanted.name, known, busy):
                 await self._take_up(action)
@@ -242,20 +245,32 @@ class Subscribing:
     def _is_unchanged(self, name: str, known: dict[str, SubscriptionRecord], busy: set[str]) -> bool:
         """Tell whether a resource was left alone while Graph was listing; else the next one sees it."""
         is_same = known.get(name) is self._ledger.subscriptions.get(name)
-        return is_same and name not in busy and name not in self._busy
+        is_idle = name not in busy and name not in self._busy
+        return is_same and is_idle and name in self._watch.resources
 
     def _plan(
-        self, known: dict[str, SubscriptionRecord], in_graph: tuple[GraphSubscription, ...]
+        self,
+        resources: list[WatchedResource],
+        known: dict[str, SubscriptionRecord],
+        in_graph: tuple[GraphSubscription, ...],
     ) -> tuple[Action, ...]:
-        resources = list(self._watch.resources.values())
+        """Plan everything; in a thread, for a large roster takes its time and leases have to be kept."""
         return plan_subscriptions(
-            [self._destination.describe(resource) for resource in resources],
+            self._describe_all(resources),
             {name: held for name, record in known.items() if (held := _as_held(record)) is not None},
             in_graph,
             is_ours=self._destination.is_ours,
             now=self._clock.now(),
             margins=self._limits.margins,
         )
+
+    def _describe_all(self, resources: list[WatchedResource]) -> list[WantedSubscription]:
+        """Describe all that can have a subscription; the others meet their fault when they are to get one."""
+        described: list[WantedSubscription] = []
+        for resource in resources:
+            with suppress(MailboxKeyError):
+                described.append(self._destination.describe(resource))
+        return described
 
     async def _take_up(self, action: Adopt | Create | Recreate | Renew) -> None:
         match action:
@@ -316,7 +331,9 @@ class Subscribing:
     # --- deletions ---
 
     async def delete(self, subscription_id: str) -> bool:
-        """Delete one of ours that is too much."""
+        """Delete one of ours that is too much, unless it was adopted meanwhile."""
+        if any(subscription_id == record.id for record in self._ledger.subscriptions.values()):
+            return True
         await self._subscriber.delete(subscription_id)
         await self._ledger.drop_notified(subscription_id)
         _log.info("subscription.deleted", subscription_id=subscription_id)

@@ -774,6 +774,20 @@ async def test_a_mailbox_that_cannot_be_watched_is_marked_and_tried_ever_more_sl
     assert all(owner.is_baselined for owner in play.owners().values())
 
 
+async def test_a_key_that_fits_into_no_client_state_is_a_fault_of_that_mailbox_alone() -> None:
+    play = walkthrough()
+    play.tenant.is_directory_closed = True
+    long = "x" * 90 + "@contoso.com"
+    await play.add_owner("alex@contoso.com", delegates=["adele@contoso.com"])
+    await play.add_owner(long, delegates=["adele@contoso.com"])
+    await play.run(play.build_keeper(), seconds=6)
+    status = await play.read_status()
+    assert status.is_ready
+    faults = {one.name: " ".join(one.faults) for one in status.resources}
+    assert "by its object id" in faults[f"calendar/{long}"]
+    assert len(play.tenant.living()) == 2
+
+
 async def test_graph_being_away_only_delays() -> None:
     play = walkthrough()
     away = UnavailableError("away", status=503)
