@@ -51,12 +51,12 @@ class KeeperLimits:
     stop_s: float = 5.0
     places: Mapping[DutyKind, int] = field(
         default_factory=lambda: {
-            DutyKind.RESOLVE: 8,
+            DutyKind.RESOLVE: 16,
             DutyKind.COMPARE: 1,
-            DutyKind.SUBSCRIBE: 16,
+            DutyKind.SUBSCRIBE: 80,
             DutyKind.DELETE: 4,
-            DutyKind.READ_MESSAGES: 8,
-            DutyKind.READ_EVENTS: 8,
+            DutyKind.READ_MESSAGES: 16,
+            DutyKind.READ_EVENTS: 16,
         }
     )
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
-from service.entries import Kind
+from service.entries import IntakeEntry, Kind, Origin
 from service.intake.client_state import derive_client_state_keys
-from service.ports import Book
+from service.ports import Book, DeltaItem
+from service.reconcile.instant import instant_of, parse_instant
 from service.reconcile.matching import normalize_address
 from service.roster import RosterEntry, WatchedOwner, decode_watched_owner, encode_record
 from service.subscriptions.assembly import KeeperOptions, KeeperPorts, build_keeper
@@ -135,3 +137,63 @@ class Play:
     def calls(self, verb: str) -> list[str]:
         """Give what was done with one verb, in order."""
         return [what for called, what in self.tenant.calls if called == verb]
+
+
+# --- the walkthrough ---
+
+ALEX_EVENTS: Final = "users/id-alex/events"
+ADELE_INBOX: Final = "users/id-adele/mailFolders('inbox')/messages"
+
+
+def message(name: str, sent: str = "2026-11-01T10:00:00Z", *, is_event_message: bool = True) -> DeltaItem:
+    return DeltaItem(
+        id=name, is_removed=False, is_event_message=is_event_message, sent_at=parse_instant(sent)
+    )
+
+
+def event(name: str, *, kind: str = "singleInstance", series: str = "") -> DeltaItem:
+    return DeltaItem(
+        id=name,
+        is_removed=False,
+        is_event_message=True,
+        sent_at=None,
+        event_type=kind,
+        series_master_id=series,
+    )
+
+
+def walkthrough(options: KeeperOptions | None = None) -> Play:
+    """Alex with his delegate Adele, not yet in the roster."""
+    play = Play(options=options or KeeperOptions())
+    play.tenant.add_person("Adele@contoso.com")
+    play.tenant.add_person("Alex@contoso.com", delegates=["adele@contoso.com"])
+    return play
+
+
+async def watching(options: KeeperOptions | None = None) -> Play:
+    """The same with a keeper that has left after its work; what it fed is forgotten."""
+    play = walkthrough(options)
+    await play.add_owner("alex@contoso.com")
+    await play.run(play.build_keeper())
+    assert (await play.read_status()).is_ready
+    await play.lease.release("keeper-1")
+    play.intake.take()
+    play.tenant.calls.clear()
+    return play
+
+
+def lifecycle(play: Play, word: str, subscription: str, *, seconds_ago: float = 0) -> IntakeEntry:
+    at = play.clock.now() - timedelta(seconds=seconds_ago)
+    return IntakeEntry(
+        kind=Kind.LIFECYCLE,
+        origin=Origin.NOTIFICATION,
+        lifecycle=word,
+        mailbox="id-adele",
+        resource="inbox",
+        subscription=subscription,
+        arrived_at=instant_of(at).text,
+    )
+
+
+def id_of(play: Play, resource: str) -> str:
+    return next(one.id for one in play.tenant.living() if one.resource == resource)
