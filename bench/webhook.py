@@ -245,6 +245,11 @@ def parse_arguments() -> Plan:
     return Plan(**vars(given), server_core=cores[0], driver_core=cores[1])
 
 
+def main() -> int:
+    """Measure and report; gives the exit code."""
+    plan = parse_arguments()
+    return 0 if report(asyncio.run(measure(plan)), plan) else 1
+
+
 if __name__ == "__main__":
-    chosen = parse_arguments()
-    sys.exit(0 if report(asyncio.run(measure(chosen)), chosen) else 1)
+    sys.exit(main())
