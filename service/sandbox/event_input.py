@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Any, Final
 
 from service.sandbox.bodies import as_page
 from service.sandbox.event_rendering import DEFAULTS
 from service.sandbox.extended import Properties, parse_property_id
 from service.sandbox.items import Attendee, Json, Slot
-from service.sandbox.moments import parse_wall
+from service.sandbox.moments import need_zone, parse_wall
 from service.sandbox.people import Directory, Person
 from service.sandbox.schema import read_body
 from service.sandbox.series import Recurrence, begin_on_first_date, parse_recurrence
@@ -101,21 +101,18 @@ def _read_slot(given: Json, before: Slot | None) -> Slot | None:
     slot = before or Slot(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
     slot = replace(slot, is_all_day=is_all_day)
     if start:
-        at, zone = _read_end(start, "start", is_all_day=is_all_day)
+        at, zone = _read_end(start, "start")
         slot = replace(slot, start=at, start_zone=zone)
     if end:
-        at, zone = _read_end(end, "end", is_all_day=is_all_day)
+        at, zone = _read_end(end, "end")
         slot = replace(slot, end=at, end_zone=zone)
     _check_slot(slot)
     return slot
 
 
-def _read_end(value: Json, name: str, *, is_all_day: bool) -> tuple[datetime, str]:
+def _read_end(value: Json, name: str) -> tuple[datetime, str]:
     zone = value.get("timeZone") or "UTC"
-    at = parse_wall(value.get("dateTime") or "", zone, path=name)
-    if is_all_day:
-        at = parse_wall(value["dateTime"], "UTC", path=name)
-    return at, zone
+    return parse_wall(value.get("dateTime") or "", zone, path=name), zone
 
 
 def _check_slot(slot: Slot) -> None:
@@ -125,8 +122,12 @@ def _check_slot(slot: Slot) -> None:
         )
     if not slot.is_all_day:
         return
+    if slot.start_zone != slot.end_zone:
+        raise GraphFault(
+            400, "ErrorInvalidRequest", "The start and end of an all-day event must be in the same time zone."
+        )
     for name, at in (("Start", slot.start), ("End", slot.end)):
-        if (at.hour, at.minute, at.second, at.microsecond) != (0, 0, 0, 0):
+        if at.astimezone(need_zone(slot.home)).time() != time():
             raise GraphFault(
                 400,
                 "ErrorInvalidRequest",

@@ -129,8 +129,8 @@ def _place(view: View, event: Event) -> Json:
         "originalEndTimeZone": slot.end_zone,
         "isAllDay": slot.is_all_day,
         "recurrence": event.recurrence.render() if event.recurrence else None,
-        "start": render_wall(slot.start, view.zone, is_all_day=slot.is_all_day),
-        "end": render_wall(slot.end, view.zone, is_all_day=slot.is_all_day),
+        "start": render_wall(slot.start, view.zone, home=slot.home),
+        "end": render_wall(slot.end, view.zone, home=slot.home),
     }
     if event.original_start is not None:
         placed["originalStart"] = render_instant(event.original_start)
@@ -145,8 +145,8 @@ def render_status(status: Status) -> Json:
 def render_slot(slot: Slot, zone: str) -> Json:
     """Give a timeSlot."""
     return {
-        "start": render_wall(slot.start, zone, is_all_day=slot.is_all_day),
-        "end": render_wall(slot.end, zone, is_all_day=slot.is_all_day),
+        "start": render_wall(slot.start, zone, home=slot.home),
+        "end": render_wall(slot.end, zone, home=slot.home),
     }
 
 

@@ -26,16 +26,18 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """When something takes place: instants in UTC, and the zone names in which they were given.
-
-    Whole days are kept as midnights of UTC: they mean the same dates in every zone.
-    """
+    """When something takes place: instants in UTC, and the zone names in which they were given."""
 
     start: datetime
     end: datetime
     start_zone: str = "UTC"
     end_zone: str = "UTC"
     is_all_day: bool = False
+
+    @property
+    def home(self) -> str:
+        """The zone in which whole days are dates; empty for what has times of day."""
+        return self.start_zone if self.is_all_day else ""
 
     def same_time(self, other: Slot) -> bool:
         """Tell whether both are the same time, whatever the zones are called."""

@@ -89,7 +89,7 @@ def _apply_slot(box: Mailbox, event: Event, given: EventInput) -> bool:
 
 def _aligned(event: Event, recurrence: Recurrence, slot: Slot) -> tuple[Recurrence, Slot]:
     """Let series and master agree on the first date; a master moved to another date takes the range along."""
-    day = recurrence.day_of(slot.start, is_all_day=slot.is_all_day)
+    day = recurrence.day_of(slot.start)
     if recurrence == event.recurrence and day != recurrence.start_date:
         recurrence = replace(recurrence, start_date=day)
     recurrence, first = begin_on_first_date(recurrence)

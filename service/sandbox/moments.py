@@ -71,9 +71,16 @@ def to_seconds(at: datetime) -> datetime:
     return (at + timedelta(microseconds=500_000)).replace(microsecond=0)
 
 
-def render_wall(at: datetime, zone_name: str, *, is_all_day: bool = False) -> dict[str, str]:
-    """Give a dateTimeTimeZone in the named zone; whole days stay at their midnight in every zone."""
-    local = at if is_all_day else at.astimezone(need_zone(zone_name))
+def render_wall(at: datetime, zone_name: str, *, home: str = "") -> dict[str, str]:
+    """Give a dateTimeTimeZone in the named zone.
+
+    Args:
+        home: zone whose wall time is shown under the name of the other: Graph shows whole days so, at
+            midnight in every zone, though it keeps (and filters by) the instants.
+
+    Source: https://github.com/microsoftgraph/microsoft-graph-docs/issues/1802
+    """
+    local = at.astimezone(need_zone(home or zone_name))
     return {"dateTime": f"{local:%Y-%m-%dT%H:%M:%S}.{local.microsecond:06d}0", "timeZone": zone_name}
 
 

@@ -1,6 +1,9 @@
 """An attendee answers: the own copy, the organizer's row, the message to the organizer or the delegates.
 
-The order of the last two, and what Exchange leaves out, are beliefs. Sources: MS-OXOCAL 3.1.4.8.4 and
+The order of the last two, and what Exchange leaves out, are beliefs. A declined meeting stays in the
+attendee's calendar, as with Outlook's setting that preserves declined events.
+
+Sources: MS-OXOCAL 3.1.4.8.4, 3.1.5.2 and
 https://learn.microsoft.com/graph/outlook-create-event-in-shared-delegated-calendar
 """
 
@@ -137,6 +140,8 @@ def _tally(
     if held.is_cancelled or not held.slot.same_time(event.slot):
         return
     row = _row_for(world, held, attendee)
+    if row.status.at is not None and at < row.status.at:
+        return  # out of date by MS-OXOCAL 3.1.5.2: the row shows a later answer already
     row.status, row.proposal = Status(answer.value, at), answer.proposal
     row.is_own = event.day is not None
     for exception in held.exceptions.values():

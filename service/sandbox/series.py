@@ -78,15 +78,19 @@ class Recurrence:
 
         Args:
             first: start and end of the series master.
+            is_all_day: whole days end at midnight, however long the days between are.
         """
-        zone = UTC if is_all_day else need_zone(self.zone)
-        wall = first[0].astimezone(zone).time()
-        start = datetime.combine(day, wall, tzinfo=zone).astimezone(UTC)
-        return start, start + (first[1] - first[0])
+        zone = need_zone(self.zone)
+        local = [end.astimezone(zone) for end in first]
+        start = datetime.combine(day, local[0].time(), tzinfo=zone).astimezone(UTC)
+        if not is_all_day:
+            return start, start + (first[1] - first[0])
+        last = day + (local[1].date() - local[0].date())
+        return start, datetime.combine(last, local[1].time(), tzinfo=zone).astimezone(UTC)
 
-    def day_of(self, at: datetime, *, is_all_day: bool) -> date:
+    def day_of(self, at: datetime) -> date:
         """Give the date on which an instant falls where the series lives."""
-        return at.astimezone(UTC if is_all_day else need_zone(self.zone)).date()
+        return at.astimezone(need_zone(self.zone)).date()
 
     def render(self) -> dict[str, Any]:
         """Give Graph's patternedRecurrence, with its own words for what does not apply."""
@@ -151,7 +155,7 @@ def parse_recurrence(value: dict[str, Any], *, start: datetime, zone: str, is_al
 
     Args:
         start: of the series master, UTC.
-        zone: of the master's start, used where the range names none.
+        zone: of the master's start; used where the range names none, and for whole days in any case.
 
     Raises:
         GraphFault: 400 for a pattern or range that says too little or the impossible.
@@ -164,8 +168,8 @@ def parse_recurrence(value: dict[str, Any], *, start: datetime, zone: str, is_al
             raise _refuse(f"{needed} is required for {pattern['type']}")
     if pattern.get("interval", 1) < 1:
         raise _refuse("interval must be positive")
-    own_zone = range_.get("recurrenceTimeZone") or zone
-    local = start.astimezone(UTC if is_all_day else need_zone(own_zone)).date()
+    own_zone = zone if is_all_day else range_.get("recurrenceTimeZone") or zone
+    local = start.astimezone(need_zone(own_zone)).date()
     range_type, end, times = range_["type"], range_.get("endDate"), range_.get("numberOfOccurrences") or 0
     first = parse_day(range_["startDate"], path="startDate") if range_.get("startDate") else local
     last = parse_day(end, path="endDate") if range_type == "endDate" and end else None

@@ -274,6 +274,17 @@ async def test_an_exchange_address_grows_a_second_row() -> None:
     assert len(await tenant.rows(made)) == 2
 
 
+async def test_an_answer_stamped_before_the_recorded_one_does_not_replace_it(tenant: Tenant) -> None:
+    made = await tenant.meet("megan")
+    tenant.world.replace_beliefs(clock_skew_s=60)
+    await tenant.answer("megan", made)
+    tenant.world.replace_beliefs(clock_skew_s=0)
+    tenant.pass_time(30)
+    await tenant.answer("megan", made, "decline")
+    assert (await tenant.rows(made))[MEGAN][0] == "accepted"
+    assert len(await tenant.inbox("adele")) == 2
+
+
 @pytest.mark.parametrize("skew", [90.0, -90.0])
 async def test_a_wrong_clock_stamps_message_and_status_alike(skew: float) -> None:
     tenant = Tenant(clock_skew_s=skew)

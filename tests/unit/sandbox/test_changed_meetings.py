@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.sandbox.tenant import SEQUENCE, Tenant, properties
+from tests.unit.sandbox.tenant import SEQUENCE, START_WHOLE, Tenant, properties
 
 MEGAN = "meganb@contoso.onmicrosoft.com"
 CHRISTIE = "christiec@contoso.onmicrosoft.com"
@@ -166,6 +166,28 @@ async def test_whole_days_keep_their_dates_in_every_zone(tenant: Tenant) -> None
     for zone in ("UTC", "Tokyo Standard Time"):
         held = await tenant.get("alex", f"/me/events/{made['id']}", prefer=f'outlook.timezone="{zone}"')
         assert held["start"] == {"dateTime": "2026-12-01T00:00:00.0000000", "timeZone": zone}
+        assert held["originalStartTimeZone"] == "Pacific Standard Time"
+    await tenant.answer("megan", made)
+    (response,) = await tenant.inbox("adele", START_WHOLE)
+    assert properties(response)["0x820d"] == "2026-12-01T08:00:00Z"  # what Exchange keeps
+
+
+async def test_a_series_of_whole_days_keeps_midnight_over_a_change_of_the_clocks(tenant: Tenant) -> None:
+    day: dict[str, Any] = {
+        "start": {"dateTime": "2027-03-09T00:00:00", "timeZone": "Pacific Standard Time"},
+        "end": {"dateTime": "2027-03-11T00:00:00", "timeZone": "Pacific Standard Time"},
+    }
+    pattern = {"type": "weekly", "interval": 1, "daysOfWeek": ["tuesday"]}
+    range_ = {"type": "numbered", "numberOfOccurrences": 2, "startDate": "2027-03-09"}
+    made = await tenant.meet(isAllDay=True, recurrence={"pattern": pattern, "range": range_}, **day)
+    window = "startDateTime=2027-03-01T00:00:00Z&endDateTime=2027-04-01T00:00:00Z"
+    path = f"/me/events/{made['id']}/instances?{window}"
+    held = await tenant.listed("alex", path)
+    assert [(one["start"]["dateTime"][:13], one["end"]["dateTime"][:13]) for one in held] == [
+        ("2027-03-09T00", "2027-03-11T00"),
+        ("2027-03-16T00", "2027-03-18T00"),
+    ]
+    assert [one["originalStart"] for one in held] == ["2027-03-09T08:00:00Z", "2027-03-16T07:00:00Z"]
 
 
 async def test_attendees_see_only_themselves_where_the_list_is_hidden(tenant: Tenant) -> None:
