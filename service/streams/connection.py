@@ -8,7 +8,6 @@ Source: https://redis.readthedocs.io/en/stable/connections.html
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -18,7 +17,7 @@ from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster, Sentinel,
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import AbstractConnection, parse_url
 from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError
 
 from service.errors import ConfigError
@@ -26,10 +25,8 @@ from service.streams.link import Client, RedisLink, translate_error
 
 _SENTINEL_PORT: Final = 26379
 _CLUSTER_PORT: Final = 6379
-_BACKOFF_BASE_S: Final = 0.05
-_BACKOFF_MAX_S: Final = 0.5
-_BLOCK_SHARE: Final = 0.5
-"""A blocking read asks Redis to wait for this part of the time limit of a command, so that it ends first."""
+_CLUSTER_RETRIES: Final = 3
+_CLUSTER_SHARE: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,17 +55,14 @@ class RedisLimits:
     Attributes:
         connect_timeout_s: for TCP and TLS.
         command_timeout_s: for one command, there and back.
-        retries_max: more tries after a broken connection or a timeout; harmless, since every step may be
-            taken twice.
+        retries_max: more tries when a connection broke.
         connections_max: open at one time; who needs one more waits, at most `command_timeout_s`.
-        health_check_s: a connection that was idle for so long is tried before it is used.
     """
 
     connect_timeout_s: float = 2.0
     command_timeout_s: float = 5.0
-    retries_max: int = 2
+    retries_max: int = 3
     connections_max: int = 50
-    health_check_s: float = 15.0
 
 
 def connect(target: RedisTarget, limits: RedisLimits | None = None) -> RedisLink:
@@ -85,8 +79,9 @@ def connect(target: RedisTarget, limits: RedisLimits | None = None) -> RedisLink
     return RedisLink(
         client,
         others=others,
-        block_max_s=limits.command_timeout_s * _BLOCK_SHARE,
         is_cluster=target.is_cluster,
+        command_timeout_s=limits.command_timeout_s,
+        retries_max=limits.retries_max,
     )
 
 
@@ -113,36 +108,46 @@ async def open_connection(link: RedisLink, key: str) -> AbstractConnection:
 
 def _build_clients(target: RedisTarget, limits: RedisLimits) -> list[Client]:
     """Give the client that is used, and after it those that must be closed with it."""
-    common = _build_options(limits)
     if target.is_cluster:
-        return [_build_for_cluster(target, {**common, "max_connections": limits.connections_max})]
+        return [_build_for_cluster(target, limits)]
     if target.sentinel:
-        return _build_behind_sentinels(target, {**common, "max_connections": limits.connections_max})
+        return _build_behind_sentinels(target, limits)
     options: dict[str, Any] = {**parse_url(target.url)}
     if options.get("connection_class") is SSLConnection:
         options |= _build_trust(target)
-    pool = BlockingConnectionPool(
-        **options, **common, max_connections=limits.connections_max, timeout=limits.command_timeout_s
-    )
+    common = {**_build_options(limits), "timeout": limits.command_timeout_s}
+    pool = BlockingConnectionPool(**options, **common)
     return [cast(Client, Redis.from_pool(pool))]
 
 
-def _build_for_cluster(target: RedisTarget, common: Mapping[str, Any]) -> Client:
+def _build_for_cluster(target: RedisTarget, limits: RedisLimits) -> Client:
     hosts, options = _split_url(target, _CLUSTER_PORT)
     nodes = [ClusterNode(host, port) for host, port in hosts]
-    return cast(Client, RedisCluster(startup_nodes=nodes, **options, **common))
+    # Here a try is a look at who holds the slot now.
+    # A server that does not answer must be noticed by the client library, before the link gives up.
+    tries = {
+        "retry": Retry(NoBackoff(), _CLUSTER_RETRIES),
+        "socket_timeout": limits.command_timeout_s * _CLUSTER_SHARE,
+    }
+    return cast(Client, RedisCluster(startup_nodes=nodes, **{**options, **_build_options(limits), **tries}))
 
 
-def _build_behind_sentinels(target: RedisTarget, common: Mapping[str, Any]) -> list[Client]:
+def _build_behind_sentinels(target: RedisTarget, limits: RedisLimits) -> list[Client]:
     hosts, options = _split_url(target, _SENTINEL_PORT)
     query = parse_qs(urlsplit(target.url).query)
     credentials = {
         name: query[f"sentinel_{name}"][0] for name in ("username", "password") if f"sentinel_{name}" in query
     }
     trust = {name: value for name, value in options.items() if name.startswith("ssl")}
-    timeouts = {name: value for name, value in common.items() if name.startswith("socket_")}
+    patience = {
+        "socket_connect_timeout": limits.connect_timeout_s,
+        "socket_timeout": limits.connect_timeout_s,
+        "retry": Retry(NoBackoff(), 0),
+    }
     build: Any = Sentinel
-    sentinel = build(hosts, sentinel_kwargs={**credentials, **trust, **timeouts}, **options, **common)
+    sentinel = build(
+        hosts, sentinel_kwargs={**credentials, **trust, **patience}, **options, **_build_options(limits)
+    )
     return [sentinel.master_for(target.sentinel), *sentinel.sentinels]
 
 
@@ -154,9 +159,12 @@ def _build_options(limits: RedisLimits) -> dict[str, Any]:
         # Replies have the same shape in every version of the client library.
         "protocol": 2,
         "socket_connect_timeout": limits.connect_timeout_s,
-        "socket_timeout": limits.command_timeout_s,
-        "health_check_interval": limits.health_check_s,
-        "retry": Retry(ExponentialBackoff(cap=_BACKOFF_MAX_S, base=_BACKOFF_BASE_S), limits.retries_max),
+        # The link bounds each command by itself; see there for what the client library's own limit does.
+        "socket_timeout": None,
+        # The link tries again by itself: the client library's own tries nest and multiply.
+        "health_check_interval": 0,
+        "max_connections": limits.connections_max,
+        "retry": Retry(NoBackoff(), 0),
     }
 
 

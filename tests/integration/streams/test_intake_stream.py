@@ -98,6 +98,24 @@ async def test_cancelled_read_loses_no_entry(streams: Streams) -> None:
     await streams.intake.acknowledge([entry.id for entry in seen])
 
 
+async def test_reader_ends_at_whatever_moment_it_is_cancelled(streams: Streams) -> None:
+    async def work() -> None:
+        while True:
+            entries = await streams.intake.read("c", count=10, block_s=0.5)
+            await streams.intake.acknowledge([entry.id for entry in entries])
+
+    for pauses in range(60):
+        working = asyncio.create_task(work())
+        await streams.intake.append([build_entry("a")])
+        for _ in range(pauses % 15):
+            await asyncio.sleep(0)
+        working.cancel()
+        done, _ = await asyncio.wait([working], timeout=5)
+        assert done, "the cancellation was swallowed"
+    left = [*await read_all(streams), *await streams.intake.claim("c", idle_s=0, count=1000)]
+    await streams.intake.acknowledge([entry.id for entry in left])
+
+
 async def test_entry_left_by_a_dead_consumer_is_claimed_with_its_deliveries(streams: Streams) -> None:
     await streams.intake.append([build_entry("a"), build_entry("b")])
     first = await read_all(streams, "dead")

@@ -11,6 +11,9 @@ from service.errors import ConflictingVersionError, FencedError, GenerationMissi
 from service.streams.link import GroupMissingError, pair_up, to_duration_ms, to_ms, translate_error
 
 
+_REFUSED = {GenerationMissingError, ConflictingVersionError, FencedError, GroupMissingError}
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
@@ -25,13 +28,17 @@ from service.streams.link import GroupMissingError, pair_up, to_duration_ms, to_
         (redis_errors.OutOfMemoryError("command not allowed"), StreamError),
         (redis_errors.ConnectionError("Error 111"), StreamError),
         (redis_errors.TimeoutError("Timeout reading"), StreamError),
+        (redis_errors.AuthenticationError("WRONGPASS"), StreamError),
+        (TimeoutError(), StreamError),
         (redis_errors.ClusterDownError("CLUSTERDOWN"), StreamError),
         (redis_errors.RedisClusterException("no node"), StreamError),
         (OSError("unreachable"), StreamError),
     ],
 )
 def test_error_of_redis_becomes_ours(error: Exception, expected: type[StreamError]) -> None:
-    assert type(translate_error(error)) is expected
+    translated = translate_error(error)
+    assert isinstance(translated, expected)
+    assert isinstance(translated, tuple(_REFUSED)) == (expected in _REFUSED)
 
 
 def test_error_tells_a_full_server_from_one_that_is_away() -> None:
