@@ -1,4 +1,4 @@
-"""`python -m bench`: all measurements whose outcome the project promises; exit code 1 where one is not held."""
+"""`python -m bench`: the measurements whose outcome is promised; exit code 1 where one is not held."""
 
 import sys
 
