@@ -93,7 +93,7 @@ def _aligned(event: Event, recurrence: Recurrence, slot: Slot) -> tuple[Recurren
     if recurrence == event.recurrence and day != recurrence.start_date:
         recurrence = replace(recurrence, start_date=day)
     recurrence, first = begin_on_first_date(recurrence)
-    start, end = recurrence.place(first, (slot.start, slot.end), is_all_day=slot.is_all_day)
+    start, end = recurrence.place(first, (slot.start, slot.end))
     return recurrence, replace(slot, start=start, end=end)
 
 

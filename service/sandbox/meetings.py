@@ -71,9 +71,8 @@ def create_event(world: World, calendar: Calendar, given: EventInput, *, by: Use
 def _align_series(event: Event) -> None:
     """Put a series master onto its first date, as Exchange does."""
     assert event.recurrence is not None
-    start, end = event.recurrence.place(
-        event.recurrence.start_date, (event.slot.start, event.slot.end), is_all_day=event.slot.is_all_day
-    )
+    first = (event.slot.start, event.slot.end)
+    start, end = event.recurrence.place(event.recurrence.start_date, first)
     event.slot = replace(event.slot, start=start, end=end)
 
 

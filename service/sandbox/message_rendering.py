@@ -88,8 +88,8 @@ def _meeting_members(view: View, message: Message, meeting: MeetingPart, *, cast
         "isDelegated": message.is_delegated,
         "location": dict(meeting.location),
         "recurrence": meeting.recurrence.render() if meeting.recurrence else None,
-        "startDateTime": render_wall(slot.start, view.zone),
-        "endDateTime": render_wall(slot.end, view.zone),
+        "startDateTime": render_wall(slot.start, view.zone, home=slot.home),
+        "endDateTime": render_wall(slot.end, view.zone, home=slot.home),
     }
     if meeting.kind == "meetingRequest":
         members |= _request_members(view, meeting)

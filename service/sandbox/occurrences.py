@@ -15,7 +15,7 @@ def place_of(master: Event, day: date) -> Slot:
     """Give the slot that a series has for a date."""
     assert master.recurrence is not None
     first = (master.slot.start, master.slot.end)
-    start, end = master.recurrence.place(day, first, is_all_day=master.slot.is_all_day)
+    start, end = master.recurrence.place(day, first)
     return replace(master.slot, start=start, end=end)
 
 

@@ -71,22 +71,20 @@ class Recurrence:
         """Tell whether the series takes place on that date."""
         return bool(self.dates_between(day, day))
 
-    def place(
-        self, day: date, first: tuple[datetime, datetime], *, is_all_day: bool
-    ) -> tuple[datetime, datetime]:
-        """Give start and end, UTC, of the occurrence on a date.
+    def place(self, day: date, first: tuple[datetime, datetime]) -> tuple[datetime, datetime]:
+        """Give start and end, UTC, of the occurrence on a date: both keep their wall-clock time.
 
         Args:
             first: start and end of the series master.
-            is_all_day: whole days end at midnight, however long the days between are.
+
+        Source: MS-OXOCAL 2.2.1.44.5, StartTimeOffset and EndTimeOffset
         """
         zone = need_zone(self.zone)
-        local = [end.astimezone(zone) for end in first]
-        start = datetime.combine(day, local[0].time(), tzinfo=zone).astimezone(UTC)
-        if not is_all_day:
-            return start, start + (first[1] - first[0])
-        last = day + (local[1].date() - local[0].date())
-        return start, datetime.combine(last, local[1].time(), tzinfo=zone).astimezone(UTC)
+        begins, ends = (end.astimezone(zone).replace(tzinfo=None) for end in first)
+        local = datetime.combine(day, begins.time())
+        placed = (local, local + (ends - begins))
+        start, end = (wall.replace(tzinfo=zone).astimezone(UTC) for wall in placed)
+        return start, end
 
     def day_of(self, at: datetime) -> date:
         """Give the date on which an instant falls where the series lives."""

@@ -82,11 +82,18 @@ def test_an_occurrence_keeps_its_time_of_day_over_a_change_of_the_clocks() -> No
     recurrence = _read({"type": "weekly", "daysOfWeek": ["monday"]}, "2026-03-02", PACIFIC)
     first = datetime(2026, 3, 2, 17, tzinfo=UTC), datetime(2026, 3, 2, 18, tzinfo=UTC)
     for day, hour in ((date(2026, 3, 2), 17), (date(2026, 3, 9), 16)):
-        start, end = recurrence.place(day, first, is_all_day=False)
+        start, end = recurrence.place(day, first)
         assert (start, end) == (
             datetime(day.year, day.month, day.day, hour, tzinfo=UTC),
             datetime(day.year, day.month, day.day, hour + 1, tzinfo=UTC),
         )
+
+
+def test_an_occurrence_over_the_change_of_the_clocks_keeps_both_its_wall_times() -> None:
+    recurrence = _read({"type": "daily"}, "2026-03-07", PACIFIC)
+    first = datetime(2026, 3, 7, 7, tzinfo=UTC), datetime(2026, 3, 7, 12, tzinfo=UTC)  # 23 to 4 o'clock
+    start, end = recurrence.place(date(2026, 3, 7), first)
+    assert (start, end) == (datetime(2026, 3, 8, 7, tzinfo=UTC), datetime(2026, 3, 8, 11, tzinfo=UTC))
 
 
 @given(
