@@ -6,8 +6,12 @@ from typing import Final
 
 import typer
 
+from service.commands.check import check
+from service.commands.demo import demo
 from service.commands.owners import owners
+from service.commands.roles import keeper, serve, web, worker
 from service.commands.running import ServiceGroup
+from service.commands.sandbox import sandbox
 from service.commands.show import show
 from service.commands.snapshot import snapshot
 from service.commands.tail import tail
@@ -24,7 +28,14 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Who is coming: reconciles meeting responses in delegate inboxes with owner calendars.",
 )
+app.command(epilog="Example: response-sync demo --keep")(demo)
+app.command(epilog="Example: response-sync serve --embedded --data ./data")(serve)
+app.command(epilog="Example: PORT=8080 response-sync web")(web)
+app.command(epilog="Example: response-sync worker")(worker)
+app.command(epilog="Example: response-sync keeper")(keeper)
+app.command(epilog="Example: response-sync sandbox --port 8443 --env-file .env")(sandbox)
+app.command(epilog="Example: response-sync check --json")(check)
+app.add_typer(owners, name="owners")
 app.command(epilog="Example: response-sync show alex@contoso.com")(show)
 app.command(epilog="Example: response-sync tail --json --from-beginning")(tail)
 app.command(epilog="Example: response-sync snapshot alex@contoso.com")(snapshot)
-app.add_typer(owners, name="owners")

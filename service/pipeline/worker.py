@@ -74,6 +74,13 @@ class Watching(Protocol):
     async def refresh(self) -> None: ...
 
 
+class Hearing(Protocol):
+    """Notes which subscriptions bring notifications, so that silence can be noticed."""
+
+    async def note(self, entry: IntakeEntry) -> None: ...
+    async def flush(self, *, is_last: bool = False) -> None: ...
+
+
 class Worker:
     """Works off the intake stream; any number of workers may run."""
 
@@ -86,6 +93,7 @@ class Worker:
         watching: Watching,
         clock: Clock,
         metrics: WorkerMetrics,
+        hearing: Hearing | None = None,
         limits: WorkerLimits | None = None,
         retry_limits: RetryLimits | None = None,
         jitter: Callable[[], float] = random.random,
@@ -96,6 +104,7 @@ class Worker:
         self._watching = watching
         self._clock = clock
         self._metrics = metrics
+        self._hearing = hearing
         self._limits = limits or WorkerLimits()
         self._retry_limits = retry_limits or RetryLimits()
         self._jitter = jitter
@@ -111,6 +120,7 @@ class Worker:
             self._repeat(stop, self._take_new, pause_s=0),
             self._repeat(stop, self._take_over, pause_s=self._limits.claim_every_s),
             self._repeat(stop, self._release_due, pause_s=self._limits.due_every_s),
+            self._repeat(stop, self._flush_heard, pause_s=self._limits.claim_every_s),
         )
         try:
             async with asyncio.TaskGroup() as group:
@@ -118,6 +128,11 @@ class Worker:
                     group.create_task(step)
         finally:
             await self._drain()
+            await self._flush_heard(is_last=True)
+
+    async def _flush_heard(self, *, is_last: bool = False) -> None:
+        if self._hearing is not None:
+            await self._hearing.flush(is_last=is_last)
 
     async def _repeat(
         self, stop: asyncio.Event, step: Callable[[], Awaitable[None]], *, pause_s: float
@@ -217,6 +232,8 @@ class Worker:
 
     async def _process(self, delivered: Delivered, entry: IntakeEntry, fetched: asyncio.Task[Read]) -> None:
         began = self._clock.monotonic()
+        if self._hearing is not None:
+            await self._hearing.note(entry)
         try:
             processed = await self._processor.process(entry, fetched)
         except StreamError:

@@ -39,10 +39,9 @@ class RedisLimitSettings(BaseSettings):
     redis_timeout_s: Seconds = Field(5.0, description="for one command")
     redis_reconnect_wait_max_s: Seconds = Field(1.0, description="between two tries to connect")
     redis_retries_max: Annotated[int, Field(ge=0)] = Field(
-        2, description="more tries after a broken connection"
+        3, description="more tries after a broken connection"
     )
     redis_connections_max: Count = Field(50, description="open at one time, per process")
-    redis_health_check_s: Seconds = Field(15.0, description="a connection idle for so long is tried first")
     redis_idle_check_s: Seconds = Field(1.0, description="how long a silent connection is believed in")
     dead_letters_max: Count = Field(10_000, description="dead letters kept; the oldest go first")
     dead_letter_days: Count = Field(14, description="days that a dead letter is kept")
@@ -89,6 +88,43 @@ class GraphLimitSettings(BaseSettings):
     answer_bytes_max: Count = Field(16_777_216, description="of one answer of Graph")
 
 
+class KeeperLimitSettings(BaseSettings):
+    """How the keeper subscribes, reads and tries again."""
+
+    lease_s: Seconds = Field(5.0, description="a keeper that dies is succeeded after at most so long")
+    keeper_tick_s: Seconds = Field(0.5, description="between two looks at what is due")
+    keeper_put_off_s: Seconds = Field(0.5, description="how long a duty waits that cannot begin yet")
+    resolves_max: Count = Field(16, description="owners looked up at one time")
+    subscribes_max: Count = Field(80, description="subscriptions made or renewed at one time")
+    deletes_max: Count = Field(4, description="subscriptions deleted at one time")
+    inbox_reads_max: Count = Field(16, description="inboxes read by delta query at one time")
+    calendar_reads_max: Count = Field(16, description="calendars read by delta query at one time")
+    resolve_interval_s: Seconds = Field(900.0, description="between two looks at an owner's delegates")
+    forget_again_s: Seconds = Field(5.0, description="a removed owner is purged twice, so long apart")
+    compare_interval_s: Seconds = Field(900.0, description="between two comparisons with what Graph holds")
+    reauthorize_quiet_s: Seconds = Field(600.0, description="between two touches of one subscription")
+    renew_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.3, description="part of a lifetime that is always left"
+    )
+    renew_floor_s: Seconds = Field(3600.0, description="at least so much is left, up to half the lifetime")
+    renew_jitter_fraction: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.15, description="part of a lifetime over which renewals are spread"
+    )
+    lifetime_margin_s: Seconds = Field(60.0, description="kept below Graph's limit, because clocks differ")
+    window_days_back_max: Count = Field(30, description="how far back messages are read after a silence")
+    pages_per_turn_max: Count = Field(50, description="pages of one mailbox before others get their turn")
+    append_entries_max: Count = Field(200, description="entries that a delta query stores at once")
+    mark_again_s: Seconds = Field(600.0, description="when the end of a baseline is marked once more")
+    heard_interval_s: Seconds = Field(5.0, description="how often it is noted who was heard of")
+    heard_kept_s: Seconds = Field(5.0, description="how long that note is used before it is read again")
+    silence_after_s: Seconds = Field(300.0, description="a notification so late is taken not to come")
+    silence_slack_s: Seconds = Field(15.0, description="how much older a note may be than its notification")
+    passing_wait_s: Seconds = Field(1.0, description="first wait after what passes by itself; doubles")
+    passing_wait_max_s: Seconds = Field(120.0, description="the longest of these")
+    lasting_wait_s: Seconds = Field(60.0, description="first wait after what somebody must repair; doubles")
+    lasting_wait_max_s: Seconds = Field(3600.0, description="the longest of these")
+
+
 class RoleLimitSettings(BaseSettings):
     """How a process starts and stops."""
 
@@ -96,6 +132,11 @@ class RoleLimitSettings(BaseSettings):
 
 
 class LimitSettings(
-    WebLimitSettings, RedisLimitSettings, WorkerLimitSettings, GraphLimitSettings, RoleLimitSettings
+    WebLimitSettings,
+    RedisLimitSettings,
+    WorkerLimitSettings,
+    GraphLimitSettings,
+    KeeperLimitSettings,
+    RoleLimitSettings,
 ):
     """All of them."""

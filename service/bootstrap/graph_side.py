@@ -1,0 +1,115 @@
+"""Builds what asks Graph and Entra ID. Nothing is sent before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.clock import SystemClock
+from service.graph.client import GraphClient
+from service.graph.credentials import (
+    ClientCertificate,
+    ClientSecret,
+    Credential,
+    FederatedToken,
+    ManagedIdentity,
+    Registration,
+)
+from service.graph.delta import GraphDelta
+from service.graph.directory import GraphDirectory
+from service.graph.dispatch import Dispatcher
+from service.graph.mailboxes import GraphMailboxes
+from service.graph.subscriptions import GraphSubscriptions
+from service.graph.tokens import MsalTokens
+from service.graph.trust import build_trust
+from service.metrics import Metrics
+from service.observing import GraphMetrics
+from service.settings import CLOUDS, Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """Everything that is asked of Graph, over one session."""
+
+    tokens: MsalTokens
+    client: GraphClient
+    mailboxes: GraphMailboxes
+    directory: GraphDirectory
+    delta: GraphDelta
+    subscriptions: GraphSubscriptions
+
+
+@asynccontextmanager
+async def open_graph(settings: Settings, metrics: Metrics) -> AsyncIterator[Graph]:
+    """Build what asks Graph; nothing is sent before it is used.
+
+    Raises:
+        ConfigError: CA_BUNDLE cannot be read.
+    """
+    clock, observer = SystemClock(), GraphMetrics(metrics)
+    trust = build_trust(Path(settings.ca_bundle) if settings.ca_bundle else None)
+    tokens = MsalTokens(
+        build_registration(settings),
+        trust=trust,
+        clock=clock,
+        observer=observer,
+        renew_margin_s=settings.token_renew_margin_s,
+        error_memory_s=settings.token_error_memory_s,
+        timeout_s=settings.token_timeout_s,
+        uses_proxy_environment=settings.use_proxy,
+    )
+    client = GraphClient(
+        base_url=settings.graph_url,
+        tokens=tokens,
+        trust=trust,
+        clock=clock,
+        observer=observer,
+        requests_max=settings.graph_requests_max,
+        timeout_s=settings.graph_timeout_s,
+        connect_timeout_s=settings.graph_connect_timeout_s,
+        answer_bytes_max=settings.answer_bytes_max,
+        uses_proxy_environment=settings.use_proxy,
+    )
+    dispatcher = Dispatcher(
+        client,
+        clock=clock,
+        observer=observer,
+        per_mailbox_max=settings.mailbox_requests_max,
+        window_s=settings.batch_window_s,
+    )
+    try:
+        async with client:
+            yield Graph(
+                tokens=tokens,
+                client=client,
+                mailboxes=GraphMailboxes(dispatcher, observer=observer),
+                directory=GraphDirectory(dispatcher, observer=observer),
+                delta=GraphDelta(dispatcher, observer=observer),
+                subscriptions=GraphSubscriptions(dispatcher),
+            )
+    finally:
+        await dispatcher.close()
+        tokens.close()
+
+
+def build_registration(settings: Settings) -> Registration:
+    """Say who the application is, and for what its tokens are: the cloud's Graph, also through a proxy."""
+    return Registration(
+        authority=settings.authority_url,
+        client_id=settings.client_id,
+        resource=CLOUDS[settings.cloud].graph,
+        credential=_choose_credential(settings),
+    )
+
+
+def _choose_credential(settings: Settings) -> Credential:
+    if settings.client_secret.is_set:
+        return ClientSecret(settings.client_secret.get_secret_value())
+    if settings.client_certificate_file:
+        return ClientCertificate(Path(settings.client_certificate_file))
+    if settings.federated_token_file:
+        return FederatedToken(Path(settings.federated_token_file))
+    is_system = settings.managed_identity.lower() == "system"
+    return ManagedIdentity("" if is_system else settings.managed_identity)

@@ -1,0 +1,112 @@
+"""Builds what is kept in Redis, and what reads and writes it. Nothing is sent before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from service.clock import Clock
+from service.cloud_events import Redactor, build_redactor
+from service.limits import (
+    take_commit_limits,
+    take_decision_limits,
+    take_redis_limits,
+)
+from service.pipeline.committer import Committer
+from service.settings import Settings
+from service.streams.connection import RedisTarget, connect
+from service.streams.dead_letters import DeadLetters
+from service.streams.due_list import DueList
+from service.streams.generation import RedisGeneration
+from service.streams.intake_stream import RedisIntakeStream
+from service.streams.keys import KeyNames
+from service.streams.lease import RedisLease
+from service.streams.link import RedisLink
+from service.streams.records import RedisRecords
+from service.streams.state import RedisStateStore
+from service.streams.update_stream import UpdateStreamReader
+
+_SECONDS_PER_DAY: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """Everything that is kept in Redis, over one link."""
+
+    link: RedisLink
+    keys: KeyNames
+    intake: RedisIntakeStream
+    due_list: DueList
+    dead_letters: DeadLetters
+    states: RedisStateStore
+    records: RedisRecords
+    lease: RedisLease
+    generation: RedisGeneration
+    updates: UpdateStreamReader
+
+
+@asynccontextmanager
+async def open_streams(settings: Settings) -> AsyncIterator[Streams]:
+    """Build what is kept in Redis; nothing is sent before it is used.
+
+    Raises:
+        ConfigError: REDIS_URL cannot be used.
+    """
+    target = RedisTarget(
+        url=settings.redis_url.get_secret_value(),
+        sentinel=settings.redis_sentinel,
+        is_cluster=settings.redis_cluster,
+        ca_file=Path(settings.ca_bundle) if settings.ca_bundle else None,
+    )
+    link = connect(target, take_redis_limits(settings))
+    try:
+        yield _build_streams(settings, link)
+    finally:
+        await link.aclose()
+
+
+def _build_streams(settings: Settings, link: RedisLink) -> Streams:
+    keys = KeyNames(stream=settings.stream, partitions=settings.partitions)
+    due_list = DueList(link, keys)
+    dead_letters = DeadLetters(
+        link,
+        keys,
+        entries_max=settings.dead_letters_max,
+        age_max_s=settings.dead_letter_days * _SECONDS_PER_DAY,
+    )
+    intake = RedisIntakeStream(link, keys, due_list=due_list, dead_letters=dead_letters)
+    return Streams(
+        link=link,
+        keys=keys,
+        intake=intake,
+        due_list=due_list,
+        dead_letters=dead_letters,
+        states=RedisStateStore(
+            link,
+            keys,
+            stream_entries_max=settings.stream_maxlen,
+            state_lifetime_min_s=settings.state_lifetime_min_s,
+        ),
+        records=RedisRecords(link, keys),
+        lease=RedisLease(link, keys),
+        generation=RedisGeneration(link, keys, intake),
+        updates=UpdateStreamReader(link, keys),
+    )
+
+
+def build_committer(settings: Settings, streams: Streams, clock: Clock) -> Committer:
+    """Build what takes facts to state and updates."""
+    return Committer(
+        streams.states,
+        clock,
+        decision_limits=take_decision_limits(settings),
+        commit_limits=take_commit_limits(settings),
+        redactor=_build_redactor(settings),
+    )
+
+
+def _build_redactor(settings: Settings) -> Redactor:
+    return build_redactor(settings.redact, settings.secret_key.get_secret_value().encode())

@@ -1,0 +1,261 @@
+"""The commands that read and change what is kept in Redis, against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from service.bootstrap import Streams, build_committer, open_streams
+from service.cli import app
+from service.clock import SystemClock
+from service.ports import Book
+from service.reconcile.model import Address, Fact, MailboxKey
+from service.roster import WatchedOwner, encode_record
+from service.settings import Scope, Settings, read_settings, setting_name
+from service.streams.update_stream import BEGINNING
+from service.subscriptions.records import OwnerProgress, encode, name_owner_progress
+from tests.schema import check_entries
+from tests.unit.reconcile.build import OWNER, event, response, row
+
+ALEX = WatchedOwner(
+    key=OWNER,
+    roster_address=Address("alex@contoso.com"),
+    address="Alex@contoso.com",
+    name="Alex [bold]Wilber[/bold]",
+    aliases=(Address("alex@contoso.com"), Address("a.wilber@contoso.com")),
+    inboxes=(MailboxKey("inbox"),),
+    is_baselined=True,
+)
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, redis_url: str, prefix: str
+) -> dict[str, str]:
+    """Settings that lead to the server of the tests and to nobody else's keys."""
+    for field in Settings.model_fields:
+        monkeypatch.delenv(setting_name(field), raising=False)
+    given = {"REDIS_URL": redis_url, "RESPONSE_SYNC_STREAM": prefix}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    return given
+
+
+@pytest.fixture
+def run(environment: dict[str, str]) -> Run:
+    """Run a command in this process."""
+    assert environment
+
+    def invoke(*arguments: str, typed: str | None = None) -> Result:
+        return CliRunner().invoke(app, list(arguments), input=typed)
+
+    return invoke
+
+
+def with_streams(work: Callable[[Streams], Any]) -> Any:
+    """Do something with what is kept in Redis."""
+
+    async def main() -> Any:
+        async with open_streams(read_settings(Scope.REDIS)) as streams:
+            return await work(streams)
+
+    return asyncio.run(main())
+
+
+@pytest.fixture
+def held(environment: dict[str, str]) -> None:
+    """A watched owner with one meeting: Christie answered by message, Megan in the calendar."""
+    assert environment
+    read = event(10, row("christie@contoso.com"), row("megan@contoso.com", "accepted", 5))
+    read = replace(read, details=replace(read.details, subject="Lunch \x1b[2J[red]now[/red]"))
+    facts: list[Fact] = [read, response("christie@contoso.com", "tentativelyAccepted", 20)]
+
+    async def fill(streams: Streams) -> None:
+        await streams.generation.ensure()
+        await streams.records.write(Book.OWNERS, {ALEX.key: encode_record(ALEX)})
+        committer = build_committer(read_settings(Scope.REDIS), streams, SystemClock())
+        await committer.commit(ALEX, read.meeting, facts)
+
+    with_streams(fill)
+
+
+async def read_updates(streams: Streams) -> list[dict[str, str]]:
+    positions = dict.fromkeys(streams.updates.streams, BEGINNING)
+    return [dict(update.fields) for update in await streams.updates.read(positions, block_s=0)]
+
+
+async def read_roster(streams: Streams) -> dict[str, Any]:
+    return {name: json.loads(text) for name, text in (await streams.records.read_all(Book.ROSTER)).items()}
+
+
+@pytest.mark.usefixtures("held")
+def test_show_tells_who_is_coming(run: Run) -> None:
+    shown = json.loads(run("show", "A.Wilber@contoso.com", "--json").stdout)
+
+    assert [one["tally"] for one in shown] == [
+        {"accepted": 1, "tentativelyAccepted": 1, "declined": 0, "none": 0}
+    ]
+    christie = shown[0]["attendees"][0]
+    assert (christie["value"], christie["standing"]) == ("tentativelyAccepted", "reported")
+    assert christie["message"]["value"] == "tentativelyAccepted"
+    assert christie["event"]["value"] == "none"
+
+
+@pytest.mark.usefixtures("held")
+def test_what_people_wrote_cannot_draw_on_the_terminal(run: Run) -> None:
+    text = run("show", "alex@contoso.com", "meeting").stdout
+
+    assert "\x1b[2J" not in text
+    assert "[red]now[/red]" in text
+
+
+@pytest.mark.usefixtures("held")
+def test_an_owner_or_meeting_that_is_not_there_is_said_to_be_missing(run: Run) -> None:
+    nobody = run("show", "nobody@contoso.com")
+    assert nobody.exit_code == 1
+    assert "Watched: Alex@contoso.com" in nobody.stderr
+
+    nothing = run("show", "alex@contoso.com", "zzz")
+    assert nothing.exit_code == 1
+    assert "No meeting 'zzz'" in nothing.stderr
+
+
+@pytest.mark.usefixtures("held")
+def test_snapshot_says_everything_once_more(run: Run) -> None:
+    before = len(with_streams(read_updates))
+
+    result = run("snapshot", "alex@contoso.com", "--json")
+
+    assert json.loads(result.stdout) == {"meetings": 1, "snapshots": 2}
+    updates = with_streams(read_updates)
+    check_entries(updates)
+    assert [update["type"] for update in updates[before:]] == ["responsesync.response.snapshot"] * 2
+
+
+@pytest.mark.usefixtures("held")
+def test_tail_gives_every_update_as_one_line_of_json(run: Run) -> None:
+    updates = with_streams(read_updates)
+
+    result = run("tail", "--json", "--from-beginning", "--count", str(len(updates)))
+
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["fields"] for line in lines] == updates
+    assert result.exit_code == 0
+
+
+@pytest.mark.usefixtures("held")
+def test_tail_tells_a_person_what_changed(run: Run) -> None:
+    count = str(len(with_streams(read_updates)))
+
+    text = run("tail", "--from-beginning", "--count", count).stdout
+
+    assert "response.changed" in text
+    assert "none → tentativelyAccepted" in text
+    assert "\x1b[2J" not in text
+
+
+def test_owners_are_added_in_normal_form_and_listed(run: Run) -> None:
+    assert run("owners", "add", "ALEX@contoso.com").exit_code == 0
+    assert run("owners", "add", "megan@contoso.com", "--delegate", "Adele@contoso.com").exit_code == 0
+
+    assert with_streams(read_roster) == {
+        "alex@contoso.com": {"address": "alex@contoso.com", "delegates": None},
+        "megan@contoso.com": {"address": "megan@contoso.com", "delegates": ["adele@contoso.com"]},
+    }
+    rows = json.loads(run("owners", "list", "--json").stdout)
+    assert [(each["address"], each["delegates"], each["state"]) for each in rows] == [
+        ("alex@contoso.com", None, "waiting"),
+        ("megan@contoso.com", ["adele@contoso.com"], "waiting"),
+    ]
+
+
+@pytest.mark.usefixtures("held")
+def test_owners_list_says_who_is_watched(run: Run) -> None:
+    run("owners", "add", "alex@contoso.com")
+
+    (alex,) = json.loads(run("owners", "list", "--json").stdout)
+    assert (alex["state"], alex["id"], alex["inboxes"]) == ("watched", OWNER, ["inbox"])
+
+
+def test_what_is_no_address_is_refused(run: Run) -> None:
+    result = run("owners", "add", "alex")
+
+    assert result.exit_code == 1
+    assert "'alex' is no address" in result.stderr
+    assert with_streams(read_roster) == {}
+
+
+def test_an_owner_who_is_not_on_the_roster_cannot_be_removed(run: Run) -> None:
+    result = run("owners", "remove", "alex@contoso.com")
+
+    assert result.exit_code == 1
+    assert "not on the roster" in result.stderr
+
+
+async def note_progress(streams: Streams) -> None:
+    """Do what a keeper does when it takes an owner up."""
+    progress = OwnerProgress(added_at=datetime.now(UTC), key=OWNER)
+    await streams.records.write(Book.MAILBOXES, {name_owner_progress(ALEX.roster_address): encode(progress)})
+
+
+def test_removing_says_when_no_keeper_has_purged_yet(run: Run) -> None:
+    run("owners", "add", "alex@contoso.com")
+    with_streams(note_progress)
+
+    result = run("owners", "remove", "alex@contoso.com", "--wait-s", "0")
+
+    assert result.exit_code == 0
+    assert with_streams(read_roster) == {}
+    assert "off the roster" in result.stdout
+
+
+def test_apply_shows_the_difference_and_asks(run: Run, tmp_path: Path) -> None:
+    run("owners", "add", "old@contoso.com")
+    file = tmp_path / "owners.toml"
+    file.write_text('[[owners]]\naddress = "alex@contoso.com"\n')
+
+    refused = run("owners", "apply", str(file), typed="n\n")
+    assert refused.exit_code == 1
+    assert "+ alex@contoso.com" in refused.stdout
+    assert "- old@contoso.com" in refused.stdout
+    assert set(with_streams(read_roster)) == {"old@contoso.com"}
+
+    applied = run("owners", "apply", str(file), "--yes", "--wait-s", "0", "--json")
+    assert json.loads(applied.stdout) == {
+        "added": ["alex@contoso.com"],
+        "changed": [],
+        "removed": ["old@contoso.com"],
+    }
+    assert set(with_streams(read_roster)) == {"alex@contoso.com"}
+
+
+def test_a_roster_file_that_is_wrong_is_a_settings_fault(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "owners.toml"
+    file.write_text('[[owners]]\nadress = "alex@contoso.com"\n')
+
+    result = run("owners", "apply", str(file))
+
+    assert result.exit_code == 2
+    assert "no member 'adress'" in result.stderr
+
+
+def test_redis_that_is_away_is_said_in_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://:a-password@127.0.0.1:1/0")
+    monkeypatch.setenv("RESPONSE_SYNC_REDIS_RETRIES_MAX", "0")
+
+    result = run("owners", "list")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Redis is away")
+    assert "a-password" not in result.stderr
+    assert "Traceback" not in result.stderr
