@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, tzinfo
-from functools import cache
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from tzlocal.windows_tz import win_tz
 
 
-@cache
+@lru_cache(maxsize=1024)
 def find_zone(name: str | None) -> tzinfo | None:
     """Give the zone of that name; None where the name means nothing to us.
 
@@ -24,7 +24,7 @@ def find_zone(name: str | None) -> tzinfo | None:
     return UTC if iana == "UTC" else ZoneInfo(iana)
 
 
-@cache
+@lru_cache(maxsize=1024)
 def iana_name(name: str | None) -> str | None:
     """Give the IANA name of a zone; None where the name means nothing to us."""
     if not name:
