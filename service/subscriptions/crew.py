@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 
 from service.subscriptions.schedule import Duty, DutyKind
 
@@ -17,10 +17,13 @@ class Crew:
 
     Args:
         places: how many duties of each kind may run at a time.
+        on_free: told when a place has become free, except while everything is being stopped.
     """
 
-    def __init__(self, places: Mapping[DutyKind, int]) -> None:
+    def __init__(self, places: Mapping[DutyKind, int], *, on_free: Callable[[], None]) -> None:
         self._places = dict(places)
+        self._on_free = on_free
+        self._is_cancelling = False
         self._tasks: dict[Duty, asyncio.Task[None]] = {}
         self._taken: Counter[DutyKind] = Counter()
 
@@ -48,9 +51,13 @@ class Crew:
 
     async def cancel_all(self) -> None:
         """Stop everything and wait for it."""
-        for task in self._tasks.values():
-            task.cancel()
-        await self.settle()
+        self._is_cancelling = True
+        try:
+            for task in self._tasks.values():
+                task.cancel()
+            await self.settle()
+        finally:
+            self._is_cancelling = False
 
     async def settle(self) -> None:
         """Wait until nothing runs."""
@@ -63,3 +70,5 @@ class Crew:
         self._taken[duty.kind] -= 1
         if not task.cancelled():
             task.exception()  # duties report their own errors; this keeps the loop from reporting twice
+        if not self._is_cancelling:
+            self._on_free()

@@ -112,7 +112,8 @@ class Keeper:
         self._limits = limits or KeeperLimits()
         self._seed = seed
         self._is_fresh = True
-        self._crew = Crew(self._limits.places)
+        self._is_leaving = False
+        self._crew = Crew(self._limits.places, on_free=self._fill_place)
         self._open = OpenRequests()
         self._answering = Answering(
             ledger=ledger,
@@ -233,6 +234,7 @@ class Keeper:
         await self._begin_term()
 
     async def _leave(self) -> None:
+        self._is_leaving = True
         try:
             async with asyncio.timeout(self._limits.stop_s):
                 await self._crew.cancel_all()
@@ -254,11 +256,15 @@ class Keeper:
                 else:
                     self._crew.begin(duty, self._perform(duty))
 
+    def _fill_place(self) -> None:
+        """Begin what is due as soon as a place is free, instead of at the next tick."""
+        if self._leadership.is_leading and not self._is_leaving:
+            self._begin_due()
+
     def _is_held_back(self, kind: DutyKind) -> bool:
         """Let a term look everybody up before it compares with Graph."""
-        if kind is not DutyKind.COMPARE or self._subscribing.is_compared:
-            return False
-        return any(address not in self._ledger.progress for address in self._ledger.roster)
+        is_first = kind is DutyKind.COMPARE and not self._subscribing.is_compared
+        return is_first and not self._owners.is_everybody_looked_up
 
     def _has_to_wait(self, duty: Duty, now: datetime) -> bool:
         """Let a calendar wait for the inboxes of its owner, so that answers are fed before their results."""

@@ -15,7 +15,7 @@ from service.clock import Clock
 from service.errors import ServiceError
 from service.ports import StateStore
 from service.reconcile.model import Address, OwnerKey
-from service.roster import RosterEntry, WatchedOwner
+from service.roster import RosterEntry, WatchedOwner, encode_record
 from service.subscriptions.faults import Backoff, build_fault
 from service.subscriptions.ledger import Ledger
 from service.subscriptions.plan import spread
@@ -70,12 +70,24 @@ class Owners:
         self._limits = limits
         self._backoff = backoff
         self._followed: dict[Address, RosterEntry] = {}
+        self._unknown: set[Address] = set()
+
+    @property
+    def is_everybody_looked_up(self) -> bool:
+        """Tell whether every entry of the roster was looked up at least once, with or without success."""
+        return not self._unknown
 
     def begin_term(self) -> None:
-        """Watch whom the records name, and look everybody of the roster up again."""
+        """Watch whom the records name; look up at once only whom the roster means anew."""
         for owner in self._ledger.owners.values():
             self._watch.put(owner)
         self._followed.clear()
+        self._unknown.clear()
+        for address, entry in self._ledger.roster.items():
+            progress = self._ledger.progress.get(address)
+            if progress is not None and progress.asked == encode_record(entry):
+                self._followed[address] = entry
+                self._schedule_next(address, progress)
         self.follow_roster()
 
     def follow_roster(self) -> None:
@@ -86,6 +98,8 @@ class Owners:
         gone = [address for address in known if address not in roster]
         for address in (*changed, *gone):
             self._schedule.bring_forward(Duty(DutyKind.RESOLVE, address), now)
+        self._unknown |= {address for address in changed if address not in self._ledger.progress}
+        self._unknown -= set(gone)
         self._followed = dict(roster)
 
     async def resolve(self, name: str) -> bool:
@@ -98,8 +112,10 @@ class Owners:
         previous = self._find_previous(address)
         owner = await self._resolver.resolve(entry, previous)
         if self._ledger.roster.get(address) == entry:  # else it changed meanwhile, and is looked at again
-            await self._take(address, self._without_doubles(owner), previous)
-        self._schedule_next(address)
+            await self._take(entry, self._without_doubles(owner), previous)
+        self._unknown.discard(address)
+        if progress := self._ledger.progress.get(address):
+            self._schedule_next(address, progress)
         return True
 
     def _find_previous(self, address: Address) -> WatchedOwner | None:
@@ -123,21 +139,25 @@ class Owners:
             fault=f"The roster means the same person as {present.roster_address}: remove one of the two.",
         )
 
-    async def _take(self, address: Address, owner: WatchedOwner, previous: WatchedOwner | None) -> None:
+    async def _take(self, entry: RosterEntry, owner: WatchedOwner, previous: WatchedOwner | None) -> None:
         if previous is not None and previous.key != owner.key:
             await self._forget(previous)
             previous = None
-        progress = self._ledger.progress.get(address)
+        progress = self._ledger.progress.get(entry.address)
         is_new = progress is None or progress.key != owner.key or progress.removed_at is not None
         if progress is None or is_new:
             progress = OwnerProgress(added_at=self._clock.now(), key=owner.key)
             owner = replace(owner, is_baselined=False)
-        if progress.fault is not None or is_new:
-            await self._ledger.write_progress(address, replace(progress, fault=None))
+        await self._note_success(entry, progress)
         if owner != self._ledger.owners.get(owner.key):
             await self._ledger.write_owners({owner.key: owner})
         change = self._watch.put(owner)
         self._follow_change(change, read_all=self._watch.names_of(owner.key) if is_new else ())
+
+    async def _note_success(self, entry: RosterEntry, progress: OwnerProgress) -> None:
+        now = self._clock.now()
+        fresh = replace(progress, asked=encode_record(entry), looked_up_at=now, fault=None)
+        await self._ledger.write_progress(entry.address, fresh)
 
     def _follow_change(self, change: WatchChange, *, read_all: tuple[str, ...]) -> None:
         """Have resources subscribed to or ended; read those from the beginning that are new to the owner."""
@@ -152,10 +172,13 @@ class Owners:
             else:
                 self._reading.ask_round(name)
 
-    def _schedule_next(self, address: Address) -> None:
-        place = 0.8 + 0.2 * spread(f"{address}@{self._clock.now().timestamp()}")
+    def _schedule_next(self, address: Address, progress: OwnerProgress) -> None:
+        """Set when an entry is looked up next: each in its own place, counted from the last time."""
+        looked_up_at = progress.looked_up_at or self._clock.now()
+        place = 0.8 + 0.2 * spread(f"{address}@{looked_up_at.timestamp()}")
         wait = timedelta(seconds=self._limits.resolve_interval_s * place)
-        self._schedule.bring_forward(Duty(DutyKind.RESOLVE, address), self._clock.now() + wait)
+        due_at = progress.fault.retry_at if progress.fault else looked_up_at + wait
+        self._schedule.bring_forward(Duty(DutyKind.RESOLVE, address), due_at)
 
     async def note_failure(self, name: str, error: ServiceError) -> None:
         """Write down why an entry could not be looked up; a lasting fault ends the watching for now."""
@@ -163,7 +186,10 @@ class Owners:
         now = self._clock.now()
         progress = self._ledger.progress.get(address) or OwnerProgress(added_at=now)
         fault = build_fault(error, progress.fault, subject=name, now=now, backoff=self._backoff)
-        await self._ledger.write_progress(address, replace(progress, fault=fault))
+        entry = self._ledger.roster.get(address)
+        asked = encode_record(entry) if entry is not None else progress.asked
+        await self._ledger.write_progress(address, replace(progress, asked=asked, fault=fault))
+        self._unknown.discard(address)
         self._schedule.set(Duty(DutyKind.RESOLVE, address), fault.retry_at)
         _log.warning("owner.lookup_failed", fault=str(fault.kind), words=fault.words, attempt=fault.attempts)
         previous = self._find_previous(address)

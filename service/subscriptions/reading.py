@@ -97,8 +97,8 @@ class Reading:
         now = self._clock.now()
         for name, resource in self._watch.resources.items():
             record = self._ledger.mailboxes.get(name)
-            if record is not None:
-                due_at = now if is_fresh else self._next_due(name, record)
+            if record is not None or name in self._ledger.subscriptions:  # else its creation brings it about
+                due_at = now if is_fresh or record is None else self._next_due(name, record)
                 self._schedule.set(reading_of(resource, name), due_at)
 
     def ask_full(self, name: str) -> Duty:

@@ -145,6 +145,8 @@ class OwnerProgress:
 
     Attributes:
         key: of the owner; None while nobody could be found.
+        asked: the roster entry that was looked up last, as it is kept; tells whether it changed since.
+        looked_up_at: when that was.
         added_at: rounds that began before this do not count as the owner's baseline.
         marked_at: when the mark that ends the baseline was appended to the intake stream.
         removed_at: when the entry was seen to have left the roster; the owner is being forgotten.
@@ -153,6 +155,8 @@ class OwnerProgress:
 
     added_at: datetime
     key: OwnerKey | None = None
+    asked: str = ""
+    looked_up_at: datetime | None = None
     marked_at: datetime | None = None
     removed_at: datetime | None = None
     fault: Fault | None = None

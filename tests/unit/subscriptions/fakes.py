@@ -17,6 +17,7 @@ from service.errors import (
     GraphError,
     RefusedError,
     StreamError,
+    UnavailableError,
 )
 from service.intake.client_state import parse_resource_path
 from service.ports import (
@@ -219,6 +220,7 @@ class Tenant:
         granted_max_s: longer ones are granted for so long only.
         handshakes_fail: so many of the next creations and renewals fail in the handshake.
         failing: address or key -> the error that every call about it meets.
+        pages_left: so many delta pages are given, then none; None for no such limit.
         calls: what was done, in order: (verb, resource or id).
     """
 
@@ -239,6 +241,7 @@ class Tenant:
     expire_deltas: int = 0
     rounds: list[tuple[str, bool]] = field(default_factory=list)
     windows: list[tuple[datetime, datetime | None]] = field(default_factory=list)
+    pages_left: int | None = None
     on_list: Callable[[], None] | None = None
     _count: int = 0
 
@@ -380,6 +383,10 @@ class Tenant:
     async def _page(self, resource: str, *, after: int, at: int, is_full: bool) -> DeltaPage:
         await asyncio.sleep(0)
         self._meet(resource, resource.partition("/")[2])
+        if self.pages_left is not None:
+            self.pages_left -= 1
+            if self.pages_left < 0:
+                raise UnavailableError("away", status=503)
         if at == 0:
             self.rounds.append((resource, is_full))
         changed = [(number, item) for number, item in self.items.get(resource, []) if number > after]
