@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from service.sandbox.items import READER_ROLES, WRITER_ROLES
-from service.sandbox.mailbox import Mailbox, not_found
+from service.sandbox.mailbox import Mailbox
 from service.sandbox.odata import Options, parse_preferences
 from service.sandbox.people import User
 from service.sandbox.permissions import Need
@@ -194,14 +194,3 @@ def _bind(world: World, pattern: str, handler: CallHandler, need: Need, access: 
         return handler(call)
 
     return run
-
-
-def need_key(value: str | None) -> str:
-    """Give a key that must be there.
-
-    Raises:
-        GraphFault: 404.
-    """
-    if value is None:
-        raise not_found()
-    return value

@@ -7,7 +7,6 @@ from random import Random
 from typing import Final
 from uuid import UUID
 
-_EVENT_KEY_PREFIX: Final = b""
 _REGULAR: Final = "AAMkA"
 _IMMUTABLE: Final = "AAkALgAAAAAAHYQDEapmEc2byACqAC-EWg0A"
 _CONTAINER: Final = "AQMkA"
@@ -36,7 +35,7 @@ class Ids:
         """Give the id of a folder or calendar."""
         return self._id(_CONTAINER, mailbox_id, 9)
 
-    def change_key(self, mailbox_id: str, prefix: bytes = _EVENT_KEY_PREFIX) -> str:
+    def change_key(self, mailbox_id: str, prefix: bytes = b"") -> str:
         """Give the change key of a new version.
 
         Args:

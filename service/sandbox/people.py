@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 from service.sandbox.wire import GraphFault
 
@@ -12,8 +12,8 @@ TENANT_DOMAINS: Final = ("contoso.onmicrosoft.com", "contoso.com")
 Delivery = Literal[
     "sendToDelegateAndInformationToPrincipal", "sendToDelegateAndPrincipal", "sendToDelegateOnly"
 ]
-DELIVERY_OPTIONS: Final[tuple[str, ...]] = get_args(Delivery)
 Purpose = Literal["user", "room", "equipment", "list"]
+AutoAnswer = Literal["accepted", "tentativelyAccepted", "declined"] | None
 _LEGACY_PREFIX: Final = "/O=EXCHANGELABS/OU=EXCHANGE ADMINISTRATIVE GROUP (FYDIBOHF23SPDLT)/CN=RECIPIENTS/CN="
 
 
@@ -54,7 +54,7 @@ class User:
     delivery: Delivery = "sendToDelegateOnly"
     purpose: Purpose = "user"
     members: tuple[str, ...] = ()
-    auto_answer: Literal["accepted", "tentativelyAccepted", "declined"] | None = None
+    auto_answer: AutoAnswer = None
     has_mailbox: bool = True
     keeps_deleted_copy: bool = False
     answers_folder: str = ""

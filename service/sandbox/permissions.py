@@ -33,7 +33,6 @@ READ_CALENDAR: Final = _need(
 WRITE_CALENDAR: Final = _need(
     "Calendars.ReadWrite", "Calendars.ReadWrite Calendars.ReadWrite.Shared", "Calendars.ReadWrite.Shared"
 )
-SUBSCRIBE_CALENDAR: Final = _need("Calendars.Read Calendars.ReadWrite", "Calendars.Read Calendars.ReadWrite")
 READ_MAIL: Final = _need("Mail.Read Mail.ReadWrite", "Mail.Read Mail.ReadWrite")
 WRITE_MAIL: Final = _need("Mail.ReadWrite", "Mail.ReadWrite")
 READ_SETTINGS: Final = _need(
@@ -44,19 +43,4 @@ READ_USER: Final = _need(
     "User.Read.All User.ReadBasic.All Directory.Read.All",
     "User.Read User.ReadBasic.All User.Read.All",
     "User.ReadBasic.All User.Read.All",
-)
-
-APPLICATION_ROLES: Final = (
-    "Calendars.ReadWrite",
-    "Mail.ReadWrite",
-    "MailboxSettings.ReadWrite",
-    "User.Read.All",
-)
-PERSONA_SCOPES: Final = (
-    "Calendars.ReadWrite",
-    "Calendars.ReadWrite.Shared",
-    "Mail.ReadWrite",
-    "MailboxSettings.ReadWrite",
-    "User.Read",
-    "User.ReadBasic.All",
 )

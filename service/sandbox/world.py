@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from random import Random
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 from uuid import UUID
 
 from service.sandbox.beliefs import Beliefs
@@ -20,7 +20,6 @@ from service.sandbox.ids import Ids
 from service.sandbox.items import (
     DELEGATE_ROLES,
     READER_ROLES,
-    Calendar,
     Event,
     Folder,
     Json,
@@ -30,11 +29,13 @@ from service.sandbox.items import (
 )
 from service.sandbox.mailbox import Mailbox, not_found
 from service.sandbox.message_reader import MessageReader
-from service.sandbox.moments import to_seconds
+from service.sandbox.moments import need_zone, to_seconds
 from service.sandbox.occurrences import find_event
-from service.sandbox.people import DELIVERY_OPTIONS, Delivery, Directory, Person, Purpose, User
+from service.sandbox.people import AutoAnswer, Delivery, Directory, Person, Purpose, User
 from service.sandbox.rendering import View
 from service.sandbox.wire import Change, GraphFault, Observer, SandboxClock
+
+T = TypeVar("T")
 
 
 class World:
@@ -82,7 +83,7 @@ class World:
         delegate_role: str = "delegateWithoutPrivateEventAccess",
         purpose: Purpose = "user",
         members: Sequence[str] = (),
-        auto_answer: Literal["accepted", "tentativelyAccepted", "declined"] | None = None,
+        auto_answer: AutoAnswer = None,
         has_mailbox: bool = True,
         keeps_deleted_copy: bool = False,
         answers_folder: str = "",
@@ -99,31 +100,36 @@ class World:
         Raises:
             GraphFault: 400 where an address is taken or an option unknown; 404 for an unknown delegate.
         """
-        if delivery not in DELIVERY_OPTIONS:
-            raise GraphFault(400, "ErrorInvalidArgument", f"'{delivery}' is no delivery option.")
-        option: Delivery = next(known for known in _DELIVERIES if known == delivery)
+        option: Delivery = _choose(delivery, _DELIVERIES)
+        _choose(delegate_role, (*READER_ROLES, "none", "freeBusyRead", "limitedRead"))
+        need_zone(time_zone)
+        people = [self._need_delegate(delegate) for delegate in delegates]
         user = User(
             id=str(UUID(user_id)) if user_id else self.ids.guid(),
             name=name,
             address=address,
             aliases=list(aliases),
             delivery=option,
-            purpose=purpose,
+            purpose=_choose(purpose, _PURPOSES),
             members=tuple(members),
-            auto_answer=auto_answer or ("accepted" if purpose in ("room", "equipment") else None),
+            auto_answer=_choose(auto_answer, _ANSWERS) or ("accepted" if purpose in _THINGS else None),
             has_mailbox=has_mailbox and purpose != "list",
             keeps_deleted_copy=keeps_deleted_copy,
             answers_folder=answers_folder,
         )
-        people = [self.find_user(delegate) for delegate in delegates]
         self.directory.add(user)
         if user.has_mailbox:
             box = Mailbox(user, ids=self.ids, now=self.clock.now, tell=self._tell)
-            box.settings |= {"timeZone": time_zone, "userPurpose": "room" if purpose == "room" else "user"}
+            box.settings |= {"timeZone": time_zone, "userPurpose": purpose}
             self._mailboxes[user.id] = box
         for person in people:
             self.grant(user, person, delegate_role)
         return user
+
+    def _need_delegate(self, id_or_address: str) -> User:
+        """Find somebody who is to be a delegate: whose domain becomes one of the tenant's."""
+        user = self.directory.look_up(id_or_address)
+        return user if user is not None and user.purpose != "list" else self.find_user(id_or_address)
 
     def find_user(self, id_or_address: str) -> User:
         """Find somebody of the tenant by object id or any address, in any case.
@@ -287,11 +293,6 @@ class World:
 
     # --- for subscriptions and their deliveries ---
 
-    def item_exists(self, user_id: str, kind: Literal["message", "event"], item_id: str) -> bool:
-        """Tell whether an item is still in a mailbox."""
-        box = self._mailboxes.get(user_id)
-        return box is not None and item_id in (box.messages if kind == "message" else box.events)
-
     def public_id(self, user_id: str, item_id: str, *, immutable: bool) -> str:
         """Give an item's id as a client knows it who did or did not ask for immutable ids."""
         return item_id if immutable else self.mailbox(user_id).regular_id(item_id)
@@ -333,10 +334,6 @@ class World:
         """Give the mailbox of the organizer of an event."""
         return self.find_mailbox(event.organizer.address)
 
-    def owner_of(self, calendar: Calendar) -> User:
-        """Give the owner of a calendar."""
-        return self.mailbox(calendar.owner_id).user
-
     def replace_beliefs(self, **positions: Any) -> None:
         """Turn some switches; the others stay.
 
@@ -355,8 +352,23 @@ class World:
         self.beliefs = replace(self.beliefs, **positions)
 
 
+_THINGS: Final = ("room", "equipment")
+_PURPOSES: Final[tuple[Purpose, ...]] = ("user", "room", "equipment", "list")
+_ANSWERS: Final[tuple[AutoAnswer, ...]] = (None, "accepted", "tentativelyAccepted", "declined")
 _DELIVERIES: Final[tuple[Delivery, ...]] = (
     "sendToDelegateAndInformationToPrincipal",
     "sendToDelegateAndPrincipal",
     "sendToDelegateOnly",
 )
+
+
+def _choose(value: object, known: tuple[T, ...]) -> T:
+    """Give the one of the known values that this is.
+
+    Raises:
+        GraphFault: 400 where it is none of them.
+    """
+    for one in known:
+        if one == value:
+            return one
+    raise GraphFault(400, "ErrorInvalidArgument", f"'{value}' is none of {', '.join(map(str, known))}.")

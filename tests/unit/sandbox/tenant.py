@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from service.sandbox.beliefs import Beliefs
 from service.sandbox.people import User
-from service.sandbox.permissions import APPLICATION_ROLES, PERSONA_SCOPES
 from service.sandbox.personas import seed_walkthrough
+from service.sandbox.registration import APPLICATION_ROLES, DELEGATED_SCOPES
 from service.sandbox.router import build_graph_router
 from service.sandbox.wire import Caller, Change, GraphRequest, GraphResponse, SandboxClock
 from service.sandbox.world import World
@@ -56,11 +56,11 @@ class Tenant:
         path: str,
         body: Any = None,
         *,
-        permissions: Sequence[str] | None = None,
+        permissions: Collection[str] | None = None,
         **headers: str,
     ) -> GraphResponse:
         """Send a request as a person, or as the application where `who` is `app`."""
-        held = permissions or (APPLICATION_ROLES if who == "app" else PERSONA_SCOPES)
+        held = permissions or (APPLICATION_ROLES if who == "app" else DELEGATED_SCOPES)
         user_id = None if who == "app" else self.people[who].id
         path, _, query = path.partition("?")
         return await self.router.dispatch(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from service.sandbox.wire import GraphFault
 from tests.unit.sandbox.tenant import GLOBAL_ID, Tenant, meeting
 
 ALEX = "/users/alexw@contoso.onmicrosoft.com"
@@ -155,3 +156,41 @@ async def test_answers_are_found_by_their_message_class(tenant: Tenant) -> None:
     test = "ep/id eq 'String 0x001A' and ep/value eq 'IPM.Schedule.Meeting.Resp.Pos'"
     path = f"/me/messages?$filter=singleValueExtendedProperties/any(ep: {test})"
     assert [one["subject"] for one in await tenant.listed("adele", path)] == ["Accepted: Budget"]
+
+
+async def test_people_are_made_with_options_that_there_are(tenant: Tenant) -> None:
+    for options in (
+        {"delivery": "sendToAll"},
+        {"purpose": "robot"},
+        {"auto_answer": "perhaps"},
+        {"delegate_role": "king"},
+        {"time_zone": "Mars"},
+        {"delegates": ["nobody@contoso.com"]},
+        {"aliases": ["AlexW@contoso.onmicrosoft.com"]},
+    ):
+        with pytest.raises(GraphFault):
+            tenant.world.add_user("Sam", "sam@contoso.com", **options)
+    assert tenant.world.directory.look_up("sam@contoso.com") is None
+
+
+async def test_the_domain_of_an_owner_and_a_delegate_belongs_to_the_tenant(tenant: Tenant) -> None:
+    aide = tenant.add("aide", "Aide", "aide@tailspin.test")
+    assert (await tenant.ask("app", "GET", f"/users/{aide.id}")).status == 404
+    tenant.add("boss", "Boss", "boss@tailspin.test", delegates=[aide.address])
+    assert (await tenant.ask("app", "GET", f"/users/{aide.id}")).status == 200
+    made = await tenant.meet("megan", by="boss")
+    await tenant.answer("megan", made)
+    assert len(await tenant.inbox("aide")) == 1
+
+
+async def test_somebody_renamed_is_found_by_both_addresses_and_somebody_gone_by_none(tenant: Tenant) -> None:
+    megan = tenant.people["megan"]
+    old = megan.address
+    tenant.world.directory.rename(megan, "megan.bowen@contoso.com")
+    for named in (old, "Megan.Bowen@contoso.com"):
+        assert (await tenant.get("app", f"/users/{named}"))["mail"] == "megan.bowen@contoso.com"
+    tenant.world.remove_user(tenant.people["adele"])
+    assert (await tenant.ask("app", "GET", "/users/adelev@contoso.onmicrosoft.com")).status == 404
+    assert (await tenant.ask("adele", "GET", "/me/messages")).status == 401
+    rows = await tenant.listed("alex", "/me/calendar/calendarPermissions")
+    assert [row["role"] for row in rows] == ["freeBusyRead"]
