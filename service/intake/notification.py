@@ -54,8 +54,7 @@ class ItemFault(StrEnum):
     UNKNOWN_LIFECYCLE = "unknown lifecycle event"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """An item that passed every check.
 
     Attributes:
@@ -70,8 +69,7 @@ class Accepted:
         return parse_entry(self.fields)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
     """An item that is dropped and counted; nothing of it is kept."""
 
     fault: ItemFault
@@ -126,35 +124,77 @@ def parse_notifications(
 # --- The body as a whole ---
 
 
+class _ResourceData(msgspec.Struct, rename={"odata_type": "@odata.type", "odata_etag": "@odata.etag"}):
+    id: str | None = None
+    odata_type: str | None = None
+    odata_etag: str | None = None
+
+
+class _Item(msgspec.Struct, rename="camel"):
+    client_state: str | None = None
+    tenant_id: str | None = None
+    subscription_id: str | None = None
+    change_type: str | None = None
+    lifecycle_event: str | None = None
+    resource_data: _ResourceData | None = None
+
+
 class _Collection(msgspec.Struct):
+    value: list[_Item]
+
+
+class _RawCollection(msgspec.Struct):
     value: list[msgspec.Raw]
 
 
+_ITEM: Final = msgspec.json.Decoder(_Item)
 _COLLECTION: Final = msgspec.json.Decoder(_Collection)
+_RAW_COLLECTION: Final = msgspec.json.Decoder(_RawCollection)
 _MARKS: Final = (b",", b'"', b"[", b"{")
 _MARKS_PER_ITEM: Final = 256
 """A notification has about 80; with more than this on average the body holds too many of something.
 It bounds the work that a body can cause, whatever it consists of."""
 
 
-def _split(body: bytes, rules: NotificationRules) -> Sequence[msgspec.Raw]:
-    """Split the body into items that are JSON, but not yet looked into."""
+def _split(body: bytes, rules: NotificationRules) -> Sequence[_Item | None]:
+    """Split a body into its items; None stands for one that is malformed."""
     marks_max = rules.items_max * _MARKS_PER_ITEM
     if len(body) > marks_max and sum(map(body.count, _MARKS)) > marks_max:
         raise NotificationError(BodyFault.TOO_MANY.value)
     if _is_too_deep(body, rules.depth_max):
         raise NotificationError(BodyFault.TOO_DEEP.value)
+    items = _decode(body)
+    if len(items) > rules.items_max:
+        raise NotificationError(BodyFault.TOO_MANY.value)
+    return items
+
+
+def _decode(body: bytes) -> Sequence[_Item | None]:
+    """Decode a body in one go; item by item where that fails, because one has another shape."""
     try:
         if not body.isascii():
             body.decode()
-        items = _COLLECTION.decode(body).value
+        return _COLLECTION.decode(body).value
+    except msgspec.ValidationError:
+        return [_decode_item(raw) for raw in _decode_raw(body)]
+    except ValueError as error:
+        raise NotificationError(BodyFault.NOT_JSON.value) from error
+
+
+def _decode_raw(body: bytes) -> Sequence[msgspec.Raw]:
+    try:
+        return _RAW_COLLECTION.decode(body).value
     except msgspec.ValidationError as error:
         raise NotificationError(BodyFault.NO_COLLECTION.value) from error
     except ValueError as error:
         raise NotificationError(BodyFault.NOT_JSON.value) from error
-    if len(items) > rules.items_max:
-        raise NotificationError(BodyFault.TOO_MANY.value)
-    return items
+
+
+def _decode_item(raw: msgspec.Raw) -> _Item | None:
+    try:
+        return _ITEM.decode(raw)
+    except ValueError:
+        return None
 
 
 # Possessive, and an unterminated string reaches to the end: no input makes this quadratic.
@@ -178,31 +218,14 @@ def _is_too_deep(body: bytes, depth_max: int) -> bool:
 
 # --- One item ---
 
-
-class _ResourceData(msgspec.Struct, rename={"odata_type": "@odata.type", "odata_etag": "@odata.etag"}):
-    id: str | None = None
-    odata_type: str | None = None
-    odata_etag: str | None = None
-
-
-class _Item(msgspec.Struct, rename="camel"):
-    client_state: str | None = None
-    tenant_id: str | None = None
-    subscription_id: str | None = None
-    change_type: str | None = None
-    lifecycle_event: str | None = None
-    resource_data: _ResourceData | None = None
-
-
-_ITEM: Final = msgspec.json.Decoder(_Item)
 _GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _KINDS: Final = {
-    ResourceKind.INBOX: Kind.MESSAGE,
-    ResourceKind.MAILBOX_MESSAGES: Kind.MESSAGE,
-    ResourceKind.CALENDAR: Kind.EVENT,
+    ResourceKind.INBOX: (Kind.MESSAGE, Kind.MESSAGE.value),
+    ResourceKind.MAILBOX_MESSAGES: (Kind.MESSAGE, Kind.MESSAGE.value),
+    ResourceKind.CALENDAR: (Kind.EVENT, Kind.EVENT.value),
 }
-_KIND_OF_TYPE: Final = {"message": Kind.MESSAGE, "event": Kind.EVENT}
+_KIND_OF_TYPE: Final = {"#microsoft.graph.message": Kind.MESSAGE, "#microsoft.graph.event": Kind.EVENT}
 _NOTIFICATION: Final = Origin.NOTIFICATION.value
 _CHANGES: Final = frozenset({"created", "updated", "deleted"})
 _LIFECYCLE: Final = {
@@ -215,12 +238,10 @@ _FAULTS: Final = {
 
 
 def _judge(
-    raw: msgspec.Raw, rules: NotificationRules, arrived_at: str, traceparent: str
+    item: _Item | None, rules: NotificationRules, arrived_at: str, traceparent: str
 ) -> Accepted | Refused:
     """Judge one item: its client state first, so that nothing is said about a forged one."""
-    try:
-        item = _ITEM.decode(raw)
-    except ValueError:
+    if item is None:
         return Refused(fault=ItemFault.MALFORMED)
     watched = judge_client_state(item.client_state, rules.keys)
     if isinstance(watched, ClientStateFault):
@@ -240,11 +261,11 @@ def _build_change(
         return Refused(fault=ItemFault.MISSING_ID)
     if not _is_label(data.id):
         return Refused(fault=ItemFault.MALFORMED)
-    kind = _KINDS[watched.kind]
+    kind, word = _KINDS[watched.kind]
     if data.odata_type and _kind_of_type(data.odata_type) is not kind:
         return Refused(fault=ItemFault.OTHER_RESOURCE)
     flat = {
-        "kind": kind.value,
+        "kind": word,
         "origin": _NOTIFICATION,
         "mailbox": watched.mailbox,
         "item": data.id,
@@ -286,8 +307,9 @@ def _with_trace(flat: dict[str, str], traceparent: str) -> dict[str, str]:
 
 def _kind_of_type(odata_type: str) -> Kind | None:
     """Tell what a type such as `#Microsoft.Graph.Message` is; the case is not reliable."""
-    name = odata_type.lower().removeprefix("#microsoft.graph.")
-    return Kind.MESSAGE if name.startswith("eventmessage") else _KIND_OF_TYPE.get(name)
+    name = odata_type.lower()
+    kind = _KIND_OF_TYPE.get(name)
+    return Kind.MESSAGE if kind is None and name.startswith("#microsoft.graph.eventmessage") else kind
 
 
 def _is_label(text: str) -> bool:

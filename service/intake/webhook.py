@@ -157,7 +157,7 @@ class Webhook:
         second = self._this_second
         if not second.begin <= now < second.end:
             second = self._this_second = _Second(now)
-        await self._store(body, second.tell(now), request.headers.get(_TRACEPARENT, ""))
+        await self._store(self._judge(body, second.tell(now), request.headers.get(_TRACEPARENT, "")))
         if request.version == HttpVersion11 and request.keep_alive:
             return second.reply
         return Reply(202)
@@ -238,11 +238,11 @@ class Webhook:
 
     # --- Items ---
 
-    async def _store(self, body: bytes, arrived_at: str, traceparent: str) -> None:
-        """Judge the items of a body and store the good ones, all or none.
+    def _judge(self, body: bytes, arrived_at: str, traceparent: str) -> list[Mapping[str, str]]:
+        """Judge the items of a body and count the bad ones; gives the fields of the good ones.
 
         Raises:
-            Refusal: the body is refused, or nothing could be stored.
+            Refusal: the body as a whole is refused.
         """
         try:
             verdicts = parse_notifications(body, self._rules, arrived_at=arrived_at, traceparent=traceparent)
@@ -252,6 +252,14 @@ class Webhook:
         entries = [verdict.fields for verdict in verdicts if isinstance(verdict, Accepted)]
         if len(entries) < len(verdicts):
             self._count_refused(verdicts)
+        return entries
+
+    async def _store(self, entries: Sequence[Mapping[str, str]]) -> None:
+        """Store all or none.
+
+        Raises:
+            Refusal: nothing could be stored.
+        """
         try:
             await self._append(entries)
         except StreamError as error:
