@@ -85,7 +85,7 @@ async def embedded_redis(
     start_timeout_s: float = 15.0,
     stop_timeout_s: float = 5.0,
 ) -> AsyncIterator[EmbeddedRedis]:
-    """Run a server for as long as the block lasts.
+    """Run a server for as long as the block lasts, or the thread that began it: on Linux it ends with that.
 
     Args:
         listener: where it listens; a port is chosen among the free ones and guarded by a password.

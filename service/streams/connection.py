@@ -74,7 +74,7 @@ def connect(target: RedisTarget, limits: RedisLimits | None = None) -> RedisLink
     limits = limits or RedisLimits()
     try:
         client, *others = _build_clients(target, limits)
-    except (ValueError, RedisClusterException) as error:
+    except (ValueError, TypeError, RedisClusterException) as error:
         raise ConfigError([f"REDIS_URL cannot be used: {error}"]) from error
     return RedisLink(
         client,
@@ -95,7 +95,8 @@ async def open_connection(link: RedisLink, key: str) -> AbstractConnection:
     connection: Any
     try:
         if link.is_cluster:
-            await client.initialize()
+            # Sent for what it teaches the client: which server holds the slot now.
+            await client.execute_command("EXISTS", key)
             node = client.get_node_from_key(key)
             connection = node.connection_class(**node.connection_kwargs)
         else:
@@ -115,8 +116,11 @@ def _build_clients(target: RedisTarget, limits: RedisLimits) -> list[Client]:
     options: dict[str, Any] = {**parse_url(target.url)}
     if options.get("connection_class") is SSLConnection:
         options |= _build_trust(target)
-    common = {**_build_options(limits), "timeout": limits.command_timeout_s}
-    pool = BlockingConnectionPool(**options, **common)
+    pool = BlockingConnectionPool(
+        **{**options, **_build_options(limits), "timeout": limits.command_timeout_s}
+    )
+    # An option of the URL that nobody knows shows only when a connection is built, so one is built.
+    pool.connection_class(**pool.connection_kwargs)
     return [cast(Client, Redis.from_pool(pool))]
 
 

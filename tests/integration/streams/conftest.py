@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from service.ports import Commit
+from service.entries import IntakeEntry, Kind, Origin, parse_entry
+from service.ports import Commit, Delivered
 from service.reconcile.model import MeetingKey, OwnerKey
 from service.streams.connection import RedisTarget, connect
 from service.streams.dead_letters import DeadLetters
@@ -78,6 +78,23 @@ def build_commit(expected_version: int = 0, **changes: object) -> Commit:
     return Commit(**{**usual, **changes})  # type: ignore[arg-type]
 
 
+def build_entry(item: str, **members: str) -> IntakeEntry:
+    return IntakeEntry(
+        kind=Kind.MESSAGE, origin=Origin.NOTIFICATION, **{"mailbox": "adele", "item": item, **members}
+    )
+
+
+async def read_all(streams: Streams, consumer: str = "c") -> tuple[Delivered, ...]:
+    return await streams.intake.read(consumer, count=1000, block_s=0)
+
+
+async def drain(streams: Streams) -> list[IntakeEntry]:
+    """Read and acknowledge everything; gives the entries in order."""
+    delivered = await read_all(streams)
+    await streams.intake.acknowledge([entry.id for entry in delivered])
+    return [parse_entry(entry.fields) for entry in delivered]
+
+
 @pytest.fixture
 def partitions() -> int:
     """How many partitions; a test that needs several overrides this."""
@@ -139,7 +156,3 @@ async def _is_endless(streams: Streams, name: str) -> bool:
     if ":meeting:" in name:
         return bool(await streams.link.call("HGET", name, "@expires") == "")
     return True
-
-
-def read_script(name: str) -> str:
-    return (Path(__file__).parents[3] / "service/streams/scripts" / f"{name}.lua").read_text()

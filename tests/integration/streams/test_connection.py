@@ -291,6 +291,7 @@ async def play_all_steps_in_cluster(streams: Streams) -> None:
         RedisTarget(url="http://localhost"),
         RedisTarget(url=""),
         RedisTarget(url="redis://localhost:port"),
+        RedisTarget(url="redis://localhost?unheard_of=1"),
         RedisTarget(url="unix:///tmp/redis.sock", sentinel="m"),
         RedisTarget(url="redis://a,,b", sentinel="m"),
         RedisTarget(url="redis://a:99999", is_cluster=True),

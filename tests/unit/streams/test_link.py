@@ -10,7 +10,6 @@ from redis import exceptions as redis_errors
 from service.errors import ConflictingVersionError, FencedError, GenerationMissingError, StreamError
 from service.streams.link import GroupMissingError, pair_up, to_duration_ms, to_ms, translate_error
 
-
 _REFUSED = {GenerationMissingError, ConflictingVersionError, FencedError, GroupMissingError}
 
 
