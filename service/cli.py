@@ -14,6 +14,7 @@ from service.commands.running import ServiceGroup
 from service.commands.sandbox import sandbox
 from service.commands.show import show
 from service.commands.snapshot import snapshot
+from service.commands.subscriptions import subscriptions
 from service.commands.tail import tail
 
 PROGRAM: Final = "response-sync"
@@ -36,6 +37,7 @@ app.command(epilog="Example: response-sync keeper")(keeper)
 app.command(epilog="Example: response-sync sandbox --port 8443 --env-file .env")(sandbox)
 app.command(epilog="Example: response-sync check --json")(check)
 app.add_typer(owners, name="owners")
+app.add_typer(subscriptions, name="subscriptions")
 app.command(epilog="Example: response-sync show alex@contoso.com")(show)
 app.command(epilog="Example: response-sync tail --json --from-beginning")(tail)
 app.command(epilog="Example: response-sync snapshot alex@contoso.com")(snapshot)

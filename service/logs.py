@@ -1,7 +1,7 @@
-"""Structured logs: the list of event names, and the chain that every entry passes. Never asks for settings.
+"""Structured logs: the chain that every entry passes. Event names stand in `log_events.py`.
 
-A name is `noun.past_verb` and holds no value; values are keys. No entry carries a subject, a body, a token,
-a client state or a whole address: `Scrubber` is the last to touch it, also for what libraries log.
+No entry carries a subject, a body, a token, a client state or a whole address: `Scrubber` is the last to
+touch it, also for what libraries log.
 """
 
 from __future__ import annotations
@@ -16,15 +16,6 @@ from typing import Any, Final, TextIO
 import structlog
 
 from service.settings import LogFormat, LogLevel
-
-EVENTS: Final[dict[str, str]] = {
-    "role.started": "a role does its work; `role`, and where it listens",
-    "role.stopping": "SIGTERM or SIGINT came: what is in flight is finished",
-    "role.stopped": "the role ended; `outcome`",
-    "setting.not_known": "a variable looks like a setting and is none: most likely misspelt",
-    "library.logged": "a library had something to say; `logger`, `message`",
-}
-"""Every event name that the service writes, and what it tells. README lists them; a test compares."""
 
 _HIDDEN: Final = "***"
 _SECRET_KEYS: Final = re.compile(

@@ -36,14 +36,13 @@ class GraphMetrics:
 
     def token_acquired(self, *, outcome: str, duration_s: float) -> None:
         """Count a token asked for."""
-        is_got = outcome == "ok"
-        self._metrics.tokens.labels("got" if is_got else "refused").inc()
-        tell = _LOG.info if is_got else _LOG.error
-        tell(
-            "token.acquired" if is_got else "token.refused",
-            outcome=outcome,
-            duration_ms=round(duration_s * 1000),
-        )
+        duration_ms = round(duration_s * 1000)
+        if outcome == "ok":
+            self._metrics.tokens.labels("got").inc()
+            _LOG.info("token.acquired", duration_ms=duration_ms)
+        else:
+            self._metrics.tokens.labels("refused").inc()
+            _LOG.error("token.refused", outcome=outcome, duration_ms=duration_ms)
 
     def payload_noted(self, *, kind: str, notes: Sequence[str]) -> None:
         """Tell of members that could not be understood."""

@@ -66,5 +66,5 @@ class ServiceGroup(TyperGroup):
 
 def _say(*lines: str) -> None:
     screen = open_screen(is_error=True)
-    for line in filter(None, lines):
+    for line in filter(None, "\n".join(lines).splitlines()):
         screen.print(show_text(line, length_max=LINE_MAX))

@@ -15,11 +15,14 @@ from rich.text import Text
 from service.logs import escape_controls
 
 CELL_MAX = 160
+PIPE_WIDTH = 160
 
 
 def open_screen(*, is_error: bool = False) -> Console:
     """Give a console that takes text as it is: no markup, no emoji codes, no guessed colours."""
-    return Console(stderr=is_error, markup=False, emoji=False, highlight=False, soft_wrap=True)
+    stream = sys.stderr if is_error else sys.stdout
+    width = None if stream.isatty() else PIPE_WIDTH
+    return Console(file=stream, width=width, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def show_text(given: object, style: str = "", *, length_max: int = CELL_MAX) -> Text:

@@ -23,7 +23,7 @@ from service.bootstrap import open_streams
 from service.commands.screen import show_text
 from service.commands.update_text import Attendance, describe_update
 from service.demo.children import Child, run_child
-from service.demo.story import Told, Walkthrough
+from service.demo.story import Audience, Walkthrough
 from service.demo.surroundings import (
     ROLES,
     STREAM,
@@ -42,6 +42,7 @@ from service.streams.update_stream import BEGINNING
 START_TIMEOUT_S: Final = 30.0
 PUBLISH_TIMEOUT_S: Final = 20.0
 POLL_S: Final = 0.1
+ANSWER_STEP: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,9 +162,9 @@ async def _perform(stage: Stage, screen: Console) -> None:
     """Play the story, show each update as it lands, and end with the table of attendees."""
     seen = Attendance()
     following = asyncio.create_task(_follow(stage, screen, seen))
+    watcher = Watcher(stage=stage, seen=seen, following=following)
     try:
-        await _play_story(stage, screen)
-        await _wait_for_confirmation(stage, seen, following)
+        await _play_story(stage, screen, watcher)
     finally:
         following.cancel()
         with suppress(asyncio.CancelledError):
@@ -172,16 +173,51 @@ async def _perform(stage: Stage, screen: Console) -> None:
     screen.print(seen.build_table())
 
 
-async def _play_story(stage: Stage, screen: Console) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watcher:
+    """Waits until the stream says what a step leads to.
+
+    Attributes:
+        seen: what the stream has said so far.
+        following: keeps `seen`.
+    """
+
+    stage: Stage
+    seen: Attendance
+    following: asyncio.Task[None]
+
+    async def wait_for_step(self, number: int) -> None:
+        """Wait until both attendees are known (2), until both witnesses agree on the answer (4).
+
+        Raises:
+            CommandError: it was not published in time, or a process ended.
+        """
+        people = self.stage.sandbox.people
+        wanted = [("christie", ("none", "none")), ("megan", ("none", "none"))]
+        if number == ANSWER_STEP:
+            wanted[0] = ("christie", ("tentativelyAccepted", "confirmed"))
+        deadline = time.monotonic() + PUBLISH_TIMEOUT_S
+        while any(self.seen.find_answer(people[who].address) != answer for who, answer in wanted):
+            for child in self.stage.children:
+                child.check_alive()
+            if self.following.done():
+                await self.following
+            if time.monotonic() > deadline:
+                raise CommandError(f"What step {number} led to was not published in {PUBLISH_TIMEOUT_S:g} s.")
+            await asyncio.sleep(POLL_S)
+
+
+async def _play_story(stage: Stage, screen: Console, watcher: Watcher) -> None:
     trust = ssl.create_default_context(cafile=stage.sandbox.ca_bundle)
-    told = Told(
-        step=lambda number, text: screen.print(show_text(f"\n{number}. {text}".lstrip("\n"), "bold")),
-        detail=lambda text: screen.print(show_text(f"   {text}")),
+    audience = Audience(
+        hear_step=lambda number, text: screen.print(show_text(f"{number}. {text}", "bold")),
+        hear_detail=lambda text: screen.print(show_text(f"   {text}")),
+        pause=watcher.wait_for_step,
     )
     connector = aiohttp.TCPConnector(ssl=trust)
     async with aiohttp.ClientSession(connector=connector, trust_env=False) as session:
         walkthrough = Walkthrough(
-            session, graph_url=stage.sandbox.graph_url, people=stage.sandbox.people, told=told
+            session, graph_url=stage.sandbox.graph_url, people=stage.sandbox.people, audience=audience
         )
         await walkthrough.play()
 
@@ -208,24 +244,6 @@ def _read_stream_settings(stage: Stage) -> Settings:
         redis_sentinel="",
         redact=frozenset(),
     )
-
-
-async def _wait_for_confirmation(stage: Stage, seen: Attendance, following: asyncio.Task[None]) -> None:
-    """Wait until the stream says that both witnesses agree on Christie's answer.
-
-    Raises:
-        CommandError: it did not come, or a process ended.
-    """
-    christie = stage.sandbox.people["christie"].address.casefold()
-    deadline = time.monotonic() + PUBLISH_TIMEOUT_S
-    while seen.find_answer(christie) != ("tentativelyAccepted", "confirmed"):
-        for child in stage.children:
-            child.check_alive()
-        if following.done():
-            await following
-        if time.monotonic() > deadline:
-            raise CommandError(f"Christie's answer was not confirmed within {PUBLISH_TIMEOUT_S:g} s.")
-        await asyncio.sleep(POLL_S)
 
 
 # --- keeping ---

@@ -36,12 +36,19 @@ class Persona:
     token: str
 
 
-class Told:
-    """Receives what the story has to say; the demo prints it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """Who watches the story.
 
-    def __init__(self, step: Callable[[int, str], None], detail: Callable[[str], None]) -> None:
-        self.step = step
-        self.detail = detail
+    Attributes:
+        hear_step: told the number and title of each step before it is played.
+        hear_detail: told what came of it.
+        pause: awaited after each step that changes something, so that what follows can be seen.
+    """
+
+    hear_step: Callable[[int, str], None]
+    hear_detail: Callable[[str], None]
+    pause: Callable[[int], Awaitable[None]]
 
 
 class Walkthrough:
@@ -58,13 +65,13 @@ class Walkthrough:
         *,
         graph_url: str,
         people: Mapping[str, Persona],
-        told: Told,
+        audience: Audience,
         patience_s: float = 20.0,
     ) -> None:
         self._session = session
         self._graph_url = graph_url
         self._people = people
-        self._told = told
+        self._audience = audience
         self._patience_s = patience_s
 
     async def play(self) -> str:
@@ -75,18 +82,20 @@ class Walkthrough:
         """
         calendar = await self._find_delegated_calendar()
         made = await self._create_meeting(calendar)
+        await self._audience.pause(2)
         request = await self._receive_request(str(made["iCalUId"]))
         await self._answer_tentatively(str(request["event"]["id"]))
+        await self._audience.pause(4)
         await self._receive_answer()
         await self._see_status(str(made["iCalUId"]))
         return str(made["iCalUId"])
 
     async def _find_delegated_calendar(self) -> dict[str, Any]:
-        self._told.step(1, "Adele lists her calendars and finds the one that Alex delegated to her")
+        self._audience.hear_step(1, "Adele lists her calendars and finds the one that Alex delegated to her")
         owner = self._people["alex"].address.casefold()
         for calendar in (await self._get("adele", "/me/calendars"))["value"]:
             if (calendar.get("owner") or {}).get("address", "").casefold() == owner:
-                self._told.detail(
+                self._audience.hear_detail(
                     f"calendar {calendar['name']!r} of {calendar['owner']['name']}, "
                     f"canEdit={calendar['canEdit']}, canShare={calendar['canShare']}"
                 )
@@ -94,12 +103,14 @@ class Walkthrough:
         raise CommandError("Adele does not see a calendar of Alex")
 
     async def _create_meeting(self, calendar: Mapping[str, Any]) -> dict[str, Any]:
-        self._told.step(2, "Adele creates a meeting in it on Alex' behalf, and invites Megan and Christie")
+        self._audience.hear_step(
+            2, "Adele creates a meeting in it on Alex' behalf, and invites Megan and Christie"
+        )
         noon = (datetime.now(UTC) + timedelta(days=1)).replace(hour=12, minute=0, second=0, microsecond=0)
         path = f"/me/calendars/{quote(str(calendar['id']), safe='')}/events"
         made = await self._post("adele", path, self._build_meeting(noon))
         organizer = made["organizer"]["emailAddress"]["name"]
-        self._told.detail(f"{made['subject']!r}, {noon:%d %B %H:%M} UTC; organizer: {organizer}")
+        self._audience.hear_detail(f"{made['subject']!r}, {noon:%d %B %H:%M} UTC; organizer: {organizer}")
         return made
 
     def _build_meeting(self, start: datetime) -> dict[str, Any]:
@@ -117,33 +128,35 @@ class Walkthrough:
         }
 
     async def _receive_request(self, ical_uid: str) -> dict[str, Any]:
-        self._told.step(3, "Christie receives the request and reads its event")
+        self._audience.hear_step(3, "Christie receives the request and reads its event")
         message = await self._find_message("christie", "meetingRequest", sender="adele")
         path = f"/me/messages/{quote(str(message['id']), safe='')}?$expand=microsoft.graph.eventMessage/event"
         request = await self._get("christie", path)
         if (request.get("event") or {}).get("iCalUId") != ical_uid:
             raise CommandError("the request does not lead to the meeting that Adele made")
         sender, for_whom = request["sender"]["emailAddress"], request["from"]["emailAddress"]
-        self._told.detail(f"sent by {sender['name']}, from {for_whom['name']}: {request['subject']!r}")
+        self._audience.hear_detail(
+            f"sent by {sender['name']}, from {for_whom['name']}: {request['subject']!r}"
+        )
         return request
 
     async def _answer_tentatively(self, event_id: str) -> None:
-        self._told.step(4, "Christie answers tentatively, with a comment")
+        self._audience.hear_step(4, "Christie answers tentatively, with a comment")
         path = f"/me/events/{quote(event_id, safe='')}/tentativelyAccept"
         await self._post("christie", path, {"comment": COMMENT, "sendResponse": True})
-        self._told.detail(f"“{COMMENT}”")
+        self._audience.hear_detail(f"“{COMMENT}”")
 
     async def _receive_answer(self) -> None:
-        self._told.step(5, "The answer arrives in Adele's inbox only: Alex gets no mail")
+        self._audience.hear_step(5, "The answer arrives in Adele's inbox only: Alex gets no mail")
         message = await self._find_message("adele", "meetingTenativelyAccepted", sender="christie")
-        self._told.detail(f"Adele: {message['subject']!r}")
+        self._audience.hear_detail(f"Adele: {message['subject']!r}")
         page = await self._get("alex", "/me/messages")
         if page["value"]:
             raise CommandError("Alex received a message, although his delegate alone should")
-        self._told.detail("Alex: no message")
+        self._audience.hear_detail("Alex: no message")
 
     async def _see_status(self, ical_uid: str) -> None:
-        self._told.step(6, "Alex' event shows her status")
+        self._audience.hear_step(6, "Alex' event shows her status")
 
         async def look() -> dict[str, Any] | None:
             page = await self._get("alex", "/me/calendar/events")
@@ -153,7 +166,7 @@ class Walkthrough:
             return None
 
         row = await self._wait_for(look, "Christie's status on Alex' event")
-        self._told.detail(f"{row['emailAddress']['name']}: {row['status']['response']}")
+        self._audience.hear_detail(f"{row['emailAddress']['name']}: {row['status']['response']}")
 
     def _find_answered_row(self, event: Mapping[str, Any]) -> dict[str, Any] | None:
         christie = self._people["christie"].address.casefold()

@@ -90,6 +90,15 @@ def list_redaction_faults(settings: Settings) -> Iterator[Fault]:
         yield "secret_key", "is missing: RESPONSE_SYNC_REDACT puts digests made with it in place of texts."
 
 
+def list_unbuilt_faults(settings: Settings) -> Iterator[Fault]:
+    """Say which settings would promise what this version does not do."""
+    if settings.is_rich:
+        yield (
+            "encryption_key_file",
+            "asks for rich notifications, which this version does not read: unset it.",
+        )
+
+
 def list_file_faults(settings: Settings) -> Iterator[Fault]:
     """Say which named files are not there or may not be read."""
     names = (
@@ -141,6 +150,7 @@ SERVICE_RULES: tuple[Rule, ...] = (
     list_secret_key_faults,
     list_redis_faults,
     list_file_faults,
+    list_unbuilt_faults,
     list_listener_faults,
 )
 REDIS_RULES: tuple[Rule, ...] = (list_redis_faults, list_redaction_faults)

@@ -190,9 +190,10 @@ class Settings(LimitSettings):
     subscription_minutes: int = Field(
         0, ge=0, description="lifetime asked for; what Graph grants counts (10080; 1440 with rich)"
     )
-    encryption_key_file: str = Field("", description="PEM file with key and certificate: rich notifications")
+    encryption_key_file: str = Field("", description="rich notifications; refused in this version")
     validation_publisher: str = Field(
-        "0bf30f3b-4a52-48df-9a82-234910c4a086", description="who signs validation tokens (rich)"
+        "0bf30f3b-4a52-48df-9a82-234910c4a086",
+        description="who signs validation tokens of rich notifications",
     )
 
     admin_host: str = Field("127.0.0.1", description="address of the admin listener")

@@ -240,16 +240,19 @@ def test_urls_follow_the_cloud(give: Any, cloud: Cloud) -> None:
     assert settings.public_url == "https://sync.example.com/base"
 
 
-def test_lifetime_asked_for_depends_on_the_kind_of_notification(give: Any, tmp_path: Path) -> None:
+def test_lifetime_asked_for_is_the_longest_unless_it_is_set(give: Any) -> None:
     give()
     assert read_settings(Scope.SERVICE).subscription_minutes == 10_080
 
-    (tmp_path / "rich.pem").write_text("-")
-    give(RESPONSE_SYNC_ENCRYPTION_KEY_FILE=str(tmp_path / "rich.pem"))
-    assert read_settings(Scope.SERVICE).subscription_minutes == 1_440
-
     give(RESPONSE_SYNC_SUBSCRIPTION_MINUTES="60")
     assert read_settings(Scope.SERVICE).subscription_minutes == 60
+
+
+def test_what_this_version_does_not_do_cannot_be_asked_for(give: Any, tmp_path: Path) -> None:
+    (tmp_path / "rich.pem").write_text("-")
+    give(RESPONSE_SYNC_ENCRYPTION_KEY_FILE=str(tmp_path / "rich.pem"))
+
+    assert "this version does not read" in read_faults()[0]
 
 
 @pytest.mark.parametrize(

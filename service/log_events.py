@@ -1,0 +1,52 @@
+"""Every event name that the service logs, and what it tells. README lists them; a test holds all three equal.
+
+A name is `noun.past_verb` and holds no value; values are keys.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+EVENTS: Final[dict[str, str]] = {
+    "admin.listening": "the admin listener is up",
+    "entry.dead_lettered": "an entry was given up; `reason` and `detail` say why",
+    "entry.deferred": "an entry failed and is tried again after `wait_s`",
+    "generation.begun": "there was no state, or it was lost: all is read anew, under new epochs",
+    "graph.part_answered": "a part of a `$batch` was answered (debug)",
+    "graph.payload_noted": "members of an answer of Graph could not be understood; `notes` names them",
+    "graph.request_answered": "Graph answered a request (debug)",
+    "graph.request_throttled": "Graph asked to wait",
+    "intake.connected": "web is connected to Redis and stores what comes",
+    "intake.disconnected": "web lost Redis: notifications are answered with 503",
+    "keeper.duty_failed": "a duty met an error that nobody foresaw; it is tried again",
+    "keeper.left_late": "a stopping keeper could not end everything in time",
+    "keeper.outage_met": "Redis is away; the keeper waits",
+    "keeper.term_begun": "this keeper leads now",
+    "library.logged": "a library had something to say; `logger`, `message`",
+    "lifecycle.received": "Graph sent a lifecycle notification, or a baseline ended",
+    "lifecycle.unknown": "Graph sent a lifecycle notification of a kind that is not known",
+    "mailbox.read": "a round of delta queries over a mailbox is complete",
+    "mailbox.read_failed": "a mailbox could not be read; `words` says why and what to do",
+    "notification.processed": "an entry came to its end; this line tells its whole story",
+    "notification.refused": "a request or an item of it was refused; `reason` (debug)",
+    "owner.baselined": "an owner's first full read is complete",
+    "owner.lookup_failed": "an entry of the roster could not be looked up; `words` says why",
+    "owner.removed": "an owner left the roster and is purged",
+    "redis.awaited": "a starting role waits for Redis",
+    "role.started": "a role does its work",
+    "role.stopped": "a role ended; `outcome`",
+    "role.stopping": "a signal came: what was taken is finished",
+    "setting.not_known": "a variable looks like a setting and is none: most likely misspelt",
+    "subscription.adopted": "a subscription in Graph was ours already",
+    "subscription.created": "a subscription was made",
+    "subscription.deleted": "a subscription was ended",
+    "subscription.failed": "a subscription could not be made, renewed or ended; `words` says why",
+    "subscription.fell_silent": "notifications stay away although things change; it is made anew",
+    "subscription.renewed": "a subscription's end was moved",
+    "subscriptions.comparison_failed": "Graph could not be asked what it holds",
+    "token.acquired": "an access token was got",
+    "token.refused": "no access token was to be had; `outcome` is the code",
+    "web.listening": "the public listener is up",
+    "web.request_failed": "a request met an error that nobody foresaw",
+    "worker.outage_met": "Redis is away; the worker waits, what it took stays pending",
+}
