@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.clock import Clock
+from service.errors import StreamError
 from service.intake.client_state import ResourceKind
 from service.ports import Book, Generation, Records
 from service.reconcile.instant import parse_instant
@@ -221,14 +222,13 @@ class StatusReader:
         return status
 
     async def find_unready(self, *, generation: Generation, named_max: int = 3) -> str:
-        """Say why the keeper is not ready, naming the first few reasons; empty where it is.
-
-        Raises:
-            StreamError: Redis is away.
-        """
-        if not await generation.exists():
-            return "no keeper has begun yet, or the state was lost"
-        lacks = (await self.read()).waits_for
+        """Say why the keeper is not ready, naming the first few reasons; empty where it is."""
+        try:
+            if not await generation.exists():
+                return "no keeper has begun yet, or the state was lost"
+            lacks = (await self.read()).waits_for
+        except StreamError as error:
+            return str(error)
         rest = f", and {len(lacks) - named_max} more" if len(lacks) > named_max else ""
         return "; ".join(lacks[:named_max]) + rest
 

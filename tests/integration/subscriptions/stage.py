@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from service.bootstrap import Graph, Streams, build_web, build_worker, derive_keys, open_graph, open_streams
+from service.bootstrap import Graph, Streams, build_destination, open_graph, open_streams
+from service.bootstrap.roles import build_web, build_worker
 from service.clock import SystemClock
 from service.metrics import Metrics
 from service.observing import KeeperObserver
@@ -28,7 +29,6 @@ from service.subscriptions.keeper import Keeper
 from service.subscriptions.owners import OwnerLimits
 from service.subscriptions.reading import ReadingLimits
 from service.subscriptions.status import KeeperStatus, StatusReader
-from service.subscriptions.subscribe import Destination
 from service.subscriptions.subscribing import SubscribingLimits
 from tests.integration.sandbox.asking import Asking
 from tests.integration.waiting import wait_until
@@ -96,7 +96,7 @@ class Stage:
         keeper = build_keeper(
             ports,
             holder=name,
-            destination=self.destination(),
+            destination=build_destination(self.settings),
             options=self.options,
             seed=tuple(RosterEntry(address=normalize_address(one)) for one in seed),
         )
@@ -106,13 +106,6 @@ class Stage:
         )
         self.keepers.append(running)
         return running
-
-    def destination(self) -> Destination:
-        return Destination(
-            public_url=self.settings.public_url,
-            deployment=self.settings.deployment,
-            keys=derive_keys(self.settings),
-        )
 
     async def read_status(self) -> KeeperStatus:
         reader = StatusReader(records=self.streams.records, clock=SystemClock(), kept_s=0)

@@ -110,8 +110,12 @@ async def test_after_a_storm_the_stream_says_what_the_calendars_say(stage: Stage
         await wait_until(agrees, timeout_s=30, poll_s=0.3)
     except TimeoutError:
         assert await fold(stage) == await read_calendars(stage, owners)
-    resources = sorted(one["resource"] for one in await stage.list_subscriptions())
-    assert len(resources) == len(set(resources)) == 12
+
+    async def is_whole() -> bool:
+        resources = [one["resource"] for one in await stage.list_subscriptions()]
+        return len(resources) == len(set(resources)) == 12
+
+    await wait_until(is_whole, timeout_s=20)
 
 
 async def answer_at_random(

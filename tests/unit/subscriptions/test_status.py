@@ -163,6 +163,9 @@ async def test_a_probe_is_told_the_first_few_reasons() -> None:
     await records.write(Book.ROSTER, {one.address: encode_record(one) for one in entries})
     clock.advance(1)
     assert (await reader.find_unready(generation=generation)).endswith(", and 2 more")
+    records.is_away = True
+    clock.advance(1)
+    assert await reader.find_unready(generation=generation) == "Redis is away"
 
 
 # --- side by side ---
