@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,11 +19,12 @@ DEADLINE_S = 100.0
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """An empty directory for everything temporary; short, because sockets live in it."""
-    made = tmp_path / "t"
-    made.mkdir()
-    return made
+def place() -> Iterator[Path]:
+    """An empty directory for everything temporary; its name is short, because sockets live in it."""
+    with tempfile.TemporaryDirectory(prefix="t") as name:
+        made = Path(name) / "t"
+        made.mkdir()
+        yield made
 
 
 def start_demo(place: Path, *arguments: str) -> subprocess.Popen[str]:
