@@ -22,6 +22,7 @@ _TOKEN: Final = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<word>[A-Za-z_$@][\w.$@]*(?:/[A-Za-z_$@][\w.$@]*)*)"
     r"|(?P<instant>\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)?|\d{4}-\d\d-\d\d)|(?P<number>-?\d+)|(?P<mark>[(),:]))"
 )
+_TOKENS_MAX: Final = 400
 _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "eq": lambda a, b: a == b,
     "ne": lambda a, b: a != b,
@@ -70,7 +71,12 @@ def parse_filter(text: str, fields: Mapping[str, Field[T]], *, type_name: str) -
     Raises:
         GraphFault: 400 for what cannot be read, or for a property that cannot be filtered by.
     """
-    reader = _Reader(_tokens(text), fields, type_name)
+    tokens = _tokens(text)
+    if len(tokens) > _TOKENS_MAX:
+        raise GraphFault(
+            400, "ErrorInvalidUrlQueryFilter", "The restriction is too complex for this operation."
+        )
+    reader = _Reader(tokens, fields, type_name)
     test = reader.read_or()
     if reader.peek() is not None:
         raise _syntax(text)

@@ -12,6 +12,7 @@ from tzlocal.windows_tz import win_tz
 
 from service.sandbox.wire import GraphFault
 
+YEARS: Final = range(1601, 4501)  # what Exchange's own instants can hold
 NEVER: Final = "0001-01-01T00:00:00Z"
 _WALL: Final = re.compile(r"^(\d{4}-\d{2}-\d{2})(?:T(\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,9}))?)?(Z?)$")
 _INSTANT: Final = re.compile(
@@ -131,6 +132,8 @@ def parse_day(text: str, *, path: str) -> date:
         GraphFault: 400 for what is none.
     """
     try:
+        if len(text) != 10 or int(text[:4]) not in YEARS:
+            raise ValueError(text)  # noqa: TRY301 - the same answer for both kinds of nonsense
         return date.fromisoformat(text)
     except ValueError:
         raise GraphFault(400, "RequestBodyRead", f"The value '{text}' of '{path}' is not a date.") from None
@@ -138,4 +141,7 @@ def parse_day(text: str, *, path: str) -> date:
 
 def _assemble(day: str, time: str, fraction: str | None) -> datetime:
     micro = (fraction or "0").ljust(6, "0")[:6]
-    return datetime.fromisoformat(f"{day}T{time if len(time) == 8 else time + ':00'}.{micro}")
+    local = datetime.fromisoformat(f"{day}T{time if len(time) == 8 else time + ':00'}.{micro}")
+    if local.year not in YEARS:
+        raise ValueError(day)
+    return local

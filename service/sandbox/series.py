@@ -8,11 +8,11 @@ from __future__ import annotations
 import calendar
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime
 from itertools import count, islice, takewhile
 from typing import Any, Final
 
-from service.sandbox.moments import need_zone, parse_day
+from service.sandbox.moments import YEARS, need_zone, parse_day
 from service.sandbox.wire import GraphFault
 
 DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -25,6 +25,9 @@ _NEEDS: Final = {
     "absoluteYearly": ("dayOfMonth", "month"),
     "relativeYearly": ("daysOfWeek", "month"),
 }
+_LAST: Final = date(YEARS.stop - 1, 1, 1)
+_LIMITS: Final = {"interval": (1, 999), "dayOfMonth": (0, 31), "month": (0, 12)}
+_OCCURRENCES_MAX: Final = 999
 _DATES_MAX: Final = 4000  # of one series within one question; Exchange stops far earlier
 
 
@@ -115,18 +118,17 @@ class Recurrence:
 
     def _candidates(self) -> Iterator[date]:
         if self.type == "daily":
-            return (self.start_date + timedelta(days=n * self.interval) for n in count())
+            days = range(self.start_date.toordinal(), _LAST.toordinal(), self.interval)
+            return (date.fromordinal(day) for day in days)
         if self.type == "weekly":
             return self._weekly()
         return self._by_month()
 
     def _weekly(self) -> Iterator[date]:
         back = (self.start_date.weekday() - self.first_day) % 7
-        week = self.start_date - timedelta(days=back)
+        weeks = range(self.start_date.toordinal() - back, _LAST.toordinal(), 7 * self.interval)
         order = sorted((day - self.first_day) % 7 for day in self.days)
-        for n in count():
-            for offset in order:
-                yield week + timedelta(days=7 * n * self.interval + offset)
+        return (date.fromordinal(week + offset) for week in weeks for offset in order)
 
     def _by_month(self) -> Iterator[date]:
         yearly = self.type.endswith("Yearly")
@@ -134,7 +136,7 @@ class Recurrence:
         first = self.start_date.year * 12 + (self.month if yearly else self.start_date.month) - 1
         for months in count(first, step):
             year, month = divmod(months, 12)
-            if year > date.max.year:
+            if year >= _LAST.year:
                 return
             yield self._day_in(year, month + 1)
 
@@ -161,34 +163,50 @@ def parse_recurrence(value: dict[str, Any], *, start: datetime, zone: str, is_al
     pattern, range_ = value.get("pattern"), value.get("range")
     if not pattern or not range_ or not pattern.get("type") or not range_.get("type"):
         raise _refuse("pattern and range with their types are required")
-    for needed in _NEEDS[pattern["type"]]:
-        if not pattern.get(needed):
-            raise _refuse(f"{needed} is required for {pattern['type']}")
-    if pattern.get("interval", 1) < 1:
-        raise _refuse("interval must be positive")
+    _check_pattern(pattern)
     own_zone = zone if is_all_day else range_.get("recurrenceTimeZone") or zone
-    local = start.astimezone(need_zone(own_zone)).date()
-    range_type, end, times = range_["type"], range_.get("endDate"), range_.get("numberOfOccurrences") or 0
-    first = parse_day(range_["startDate"], path="startDate") if range_.get("startDate") else local
-    last = parse_day(end, path="endDate") if range_type == "endDate" and end else None
-    if range_type == "endDate" and (last is None or last < first):
-        raise _refuse("endDate is required and must not precede startDate")
-    if range_type == "numbered" and times < 1:
-        raise _refuse("numberOfOccurrences must be positive")
+    given = range_.get("startDate")
+    first = parse_day(given, path="startDate") if given else start.astimezone(need_zone(own_zone)).date()
+    last, times = _read_end(range_, first)
     return Recurrence(
         type=pattern["type"],
-        interval=pattern.get("interval", 1),
+        interval=pattern.get("interval") or 1,
         days=tuple(DAYS.index(day) for day in pattern.get("daysOfWeek") or ()),
         day_of_month=pattern.get("dayOfMonth") or 0,
         month=pattern.get("month") or 0,
         index=pattern.get("index") or "first",
         first_day=DAYS.index(pattern.get("firstDayOfWeek") or "sunday"),
-        range_type=range_type,
+        range_type=range_["type"],
         start_date=first,
         end_date=last,
-        occurrences=times if range_type == "numbered" else 0,
+        occurrences=times,
         zone=own_zone,
     )
+
+
+def _check_pattern(pattern: dict[str, Any]) -> None:
+    for needed in _NEEDS[pattern["type"]]:
+        if not pattern.get(needed):
+            raise _refuse(f"{needed} is required for {pattern['type']}")
+    for name, (lowest, highest) in _LIMITS.items():
+        given = pattern.get(name)
+        if given is not None and not lowest <= given <= highest:
+            raise _refuse(f"{name} must be from {lowest} to {highest}")
+
+
+def _read_end(range_: dict[str, Any], first: date) -> tuple[date | None, int]:
+    """Give the last date that may be one and the number of occurrences, whichever the range goes by."""
+    if range_["type"] == "numbered":
+        times = range_.get("numberOfOccurrences") or 0
+        if not 1 <= times <= _OCCURRENCES_MAX:
+            raise _refuse(f"numberOfOccurrences must be from 1 to {_OCCURRENCES_MAX}")
+        return None, times
+    if range_["type"] == "noEnd":
+        return None, 0
+    last = parse_day(range_.get("endDate") or "", path="endDate")
+    if last < first:
+        raise _refuse("endDate must not precede startDate")
+    return last, 0
 
 
 def begin_on_first_date(recurrence: Recurrence) -> tuple[Recurrence, date]:
@@ -201,11 +219,6 @@ def begin_on_first_date(recurrence: Recurrence) -> tuple[Recurrence, date]:
     if first is None:
         raise _refuse("the range holds no occurrence")
     return replace(recurrence, start_date=first), first
-
-
-def midnight(day: date) -> datetime:
-    """Give the first instant of a date, UTC."""
-    return datetime.combine(day, time(), tzinfo=UTC)
 
 
 def _refuse(why: str) -> GraphFault:

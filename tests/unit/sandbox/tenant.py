@@ -57,17 +57,22 @@ class Tenant:
         body: Any = None,
         *,
         permissions: Collection[str] | None = None,
+        query: tuple[tuple[str, str], ...] = (),
         **headers: str,
     ) -> GraphResponse:
-        """Send a request as a person, or as the application where `who` is `app`."""
+        """Send a request as a person, or as the application where `who` is `app`.
+
+        Args:
+            query: options that are not to be read from the path.
+        """
         held = permissions or (APPLICATION_ROLES if who == "app" else DELEGATED_SCOPES)
         user_id = None if who == "app" else self.people[who].id
-        path, _, query = path.partition("?")
+        path, _, options = path.partition("?")
         return await self.router.dispatch(
             GraphRequest(
                 method=method,
                 segments=tuple(unquote(segment) for segment in path.strip("/").split("/")),
-                query=tuple(parse_qsl(query, keep_blank_values=True)),
+                query=(*parse_qsl(options, keep_blank_values=True), *query),
                 headers={name.replace("_", "-"): value for name, value in headers.items()},
                 body=body,
                 caller=Caller(user_id=user_id, app_id="app-1", permissions=frozenset(held)),
@@ -78,7 +83,7 @@ class Tenant:
 
     async def get(self, who: str, path: str, **headers: str) -> Any:
         """Get something that must be there."""
-        answer = await self.ask(who, "GET", path, **headers)
+        answer = await self.ask(who, "GET", path, query=(), **headers)
         assert answer.status == 200, answer.body
         return answer.body
 

@@ -117,7 +117,17 @@ async def test_a_refusal_has_graphs_shape_and_ids(tenant: Tenant) -> None:
             "ErrorInvalidRecurrence",
         ),
         ({"recurrence": {**weekly(), "range": {"type": "numbered"}}}, "ErrorInvalidRecurrence"),
-        ({"recurrence": {**weekly(), "range": {"type": "endDate"}}}, "ErrorInvalidRecurrence"),
+        ({"recurrence": {**weekly(), "range": {"type": "endDate"}}}, "RequestBodyRead"),
+        (
+            {"recurrence": {**weekly(), "range": {"type": "endDate", "endDate": "2026-01-01"}}},
+            "ErrorInvalidRecurrence",
+        ),
+        (
+            {"recurrence": {**weekly(), "pattern": {**weekly()["pattern"], "interval": 0}}},
+            "ErrorInvalidRecurrence",
+        ),
+        ({"recurrence": weekly(1000)}, "ErrorInvalidRecurrence"),
+        ({"start": {"dateTime": "9999-12-31T23:00:00", "timeZone": "UTC"}}, "ErrorInvalidRequest"),
         ({"attachments": []}, "RequestBodyRead"),
         ({"singleValueExtendedProperties": [{"id": "String Colour", "value": "x"}]}, "ErrorInvalidProperty"),
     ],
