@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from service.clock import Clock
 from service.intake.client_state import ResourceKind
@@ -88,7 +88,7 @@ def build_keeper(
         holder: a name that no other keeper has.
         seed: the roster of OWNERS_FILE, used where there is no roster.
     """
-    options = options or KeeperOptions()
+    options = _keep_in_step(options or KeeperOptions())
     leadership = Leadership(lease=ports.lease, clock=ports.clock, holder=holder, duration_s=options.lease_s)
     picture = _Picture(
         leadership=leadership,
@@ -111,6 +111,18 @@ def build_keeper(
         metrics=ports.metrics,
         limits=options.keeper,
         seed=seed,
+    )
+
+
+def _keep_in_step(options: KeeperOptions) -> KeeperOptions:
+    """Look owners up and compare with Graph at least as often as mailboxes are swept."""
+    sweep_s = options.reading.sweep_interval_s
+    resolve_s = min(options.owners.resolve_interval_s, sweep_s)
+    compare_s = min(options.subscribing.compare_interval_s, sweep_s)
+    return replace(
+        options,
+        owners=replace(options.owners, resolve_interval_s=resolve_s),
+        subscribing=replace(options.subscribing, compare_interval_s=compare_s),
     )
 
 

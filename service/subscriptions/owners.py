@@ -34,7 +34,7 @@ class OwnerLimits:
     """Waits of owners.
 
     Attributes:
-        resolve_interval_s: between two looks at who an owner's delegates are.
+        resolve_interval_s: between two looks at an owner's delegates; never longer than between sweeps.
         forget_again_s: a removed owner is forgotten twice, so long apart: a worker may just have been at it.
     """
 

@@ -46,7 +46,7 @@ class SubscribingLimits:
 
     Attributes:
         margins: how long before the end they are renewed.
-        compare_interval_s: between two comparisons with what Graph holds.
+        compare_interval_s: between two comparisons with what Graph holds; never longer than between sweeps.
         reauthorize_quiet_s: Graph wants so long between two touches of one subscription.
 
     Source: https://learn.microsoft.com/graph/change-notifications-lifecycle-events

@@ -248,3 +248,21 @@ async def test_an_operators_requests_are_carried_out(stage: Stage) -> None:
     await wait_until(is_done, timeout_s=20)
     assert before.isdisjoint(one["id"] for one in await stage.list_subscriptions())
     assert len(await stage.list_subscriptions()) == 2
+
+
+async def test_a_deletion_that_nobody_announced_is_found_by_the_full_round(stage: Stage) -> None:
+    owner = await make_household(stage, "olga")
+    guest = await stage.add_user("gus@contoso.onmicrosoft.com")
+    stage.start_keeper()
+    await stage.wait_until_ready()
+    event_id = await stage.invite(owner, [guest["address"]])
+    await stage.wait_for_update("attendee.added", guest["address"])
+    await stage.asking.control("/faults", {"drop": 1.0})
+    gone = await stage.asking.graph("DELETE", f"/me/events/{event_id}", token=owner["token"])
+    assert gone.status == 204, gone.body
+    await stage.asking.control("/faults", {"drop": 1.0, "expire_delta": 100})
+
+    async def is_told() -> bool:
+        return any(type_ in ("event.deleted", "event.cancelled") for type_, _ in await stage.updates())
+
+    await wait_until(is_told, timeout_s=20)
