@@ -43,12 +43,6 @@ class Crew:
         self._tasks[duty] = task
         task.add_done_callback(lambda _: self._leave(duty))
 
-    async def cancel(self, duty: Duty) -> None:
-        """Stop a duty and wait until it has stopped; one that is not running is fine."""
-        if task := self._tasks.get(duty):
-            task.cancel()
-            await asyncio.wait([task])
-
     async def cancel_all(self) -> None:
         """Stop everything and wait for it."""
         self._is_cancelling = True

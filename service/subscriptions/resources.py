@@ -12,18 +12,6 @@ def name_resource(resource: WatchedResource) -> str:
     return f"{resource.kind}/{resource.mailbox}"
 
 
-def parse_resource_name(name: str) -> WatchedResource:
-    """Read a resource back from its name.
-
-    Raises:
-        ValueError: the text is no such name.
-    """
-    kind, _, mailbox = name.partition("/")
-    if not mailbox:
-        raise ValueError(f"not the name of a resource: {name[:40]!r}")
-    return WatchedResource(kind=ResourceKind(kind), mailbox=MailboxKey(mailbox))
-
-
 def calendar_of(owner: OwnerKey) -> WatchedResource:
     """Give the calendar of an owner."""
     return WatchedResource(kind=ResourceKind.CALENDAR, mailbox=MailboxKey(owner))

@@ -54,10 +54,6 @@ class Schedule:
         if present is None or at < present:
             self.set(duty, at)
 
-    def drop(self, duty: Duty) -> None:
-        """Forget a duty; one that is not set is fine."""
-        self._due_at.pop(duty, None)
-
     def due_at(self, duty: Duty) -> datetime | None:
         """Give the moment at which a duty is due; None where it is not set."""
         return self._due_at.get(duty)
@@ -79,6 +75,3 @@ class Schedule:
         self._due_at.clear()
         for heap in self._heaps.values():
             heap.clear()
-
-    def __len__(self) -> int:
-        return len(self._due_at)
