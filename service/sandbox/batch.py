@@ -17,7 +17,8 @@ from service.sandbox.wire import GraphFault, GraphRequest, GraphResponse
 
 PARTS_MAX: Final = 20
 _METHODS: Final = frozenset({"GET", "POST", "PATCH", "PUT", "DELETE"})
-_MEMBERS: Final = frozenset({"id", "method", "url", "headers", "body", "dependsOn"})
+_MISSPELT: Final = "depends_on"  # Microsoft's Python SDK sends it with every part, empty
+_MEMBERS: Final = frozenset({"id", "method", "url", "headers", "body", "dependsOn", _MISSPELT})
 _OF_THE_WHOLE: Final = frozenset({"Date", "request-id", "client-request-id"})
 
 
@@ -83,7 +84,7 @@ def _malformed(why: str) -> GraphFault:
 
 
 def _read_part(given: Any, request: GraphRequest, before: set[str]) -> Part:
-    if not isinstance(given, Mapping) or set(given) - _MEMBERS:
+    if not isinstance(given, Mapping) or set(given) - _MEMBERS or given.get(_MISSPELT):
         raise _malformed("Invalid batch payload format.")
     id_, method, url = given.get("id"), given.get("method"), given.get("url")
     if not isinstance(id_, str) or not id_:
@@ -113,12 +114,11 @@ def _read_headers(given: Any, id_: str) -> dict[str, str]:
 
 
 def _address(request: GraphRequest, url: Any, id_: str) -> GraphRequest:
-    """Resolve a relative URL, or one on the caller's own origin."""
+    """Resolve a relative URL, or one on the caller's own origin; Microsoft's SDKs leave the version in."""
     origin = request.base_url.removesuffix("/v1.0")
     if not isinstance(url, str) or not url:
         raise _malformed(f"Invalid url for request id : {id_}")
-    for prefix in (request.base_url, origin):
-        url = url.removeprefix(prefix)
+    url = url.removeprefix(origin).removeprefix("/v1.0")
     split = urlsplit(url)
     if split.scheme or split.netloc or split.fragment:
         raise _malformed(f"Request id : {id_} must have a relative url.")

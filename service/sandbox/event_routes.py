@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from service.sandbox.call import Call, Routes
+from service.sandbox.call import Call, CallHandler, Routes, denied
 from service.sandbox.event_input import read_event, read_person
 from service.sandbox.event_reader import FIELDS, SORTABLE, EventReader
 from service.sandbox.event_scope import (
@@ -55,8 +55,7 @@ def add_event_routes(routes: Routes) -> None:
     _add_action(routes, items, "forward", post_forward)
 
 
-def _add_action(routes: Routes, items: Sequence[str], name: str, handler: object) -> None:
-    assert callable(handler)
+def _add_action(routes: Routes, items: Sequence[str], name: str, handler: CallHandler) -> None:
     for spelled in (name, f"microsoft.graph.{name}"):
         routes.add("POST", [f"{item}/{spelled}" for item in items], handler, WRITE_CALENDAR, "write")
 
@@ -175,7 +174,7 @@ def post_event(call: Call) -> GraphResponse:
     options = call.options("$select", "$expand")
     calendar = scope.calendar or scope.owner.primary
     if not scope.may_write:
-        raise GraphFault(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
+        raise denied()
     given = read_event(call.request.body, call.world.directory)
     event = create_event(call.world, calendar, given, by=call.acting)
     return _answer_event(call, Found(event=event, scope=scope), options, status=201)

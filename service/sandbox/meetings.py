@@ -102,9 +102,9 @@ def send_request(
     _keep(world, by, mail, message_id)
     for user in users:
         deliver_to(world, user, mail, internet_message_id=message_id)
-        if user.has_mailbox:
+        if user.has_mailbox and (user.processes_updates or not is_update):
             copy = receive_request(world.mailbox(user.id), event, resets=moved)
-            if user.auto_answer is not None:
+            if user.auto_answer is not None and copy.response.at is None:
                 respond(world, world.mailbox(user.id), copy, Answer(value=user.auto_answer), by=user)
 
 

@@ -42,6 +42,8 @@ class User:
         members: addresses of a distribution list.
         auto_answer: the answer that a room gives by itself; None leaves the request open.
         has_mailbox: false for people without a licence, and for those on premises.
+        processes_updates: false for somebody whose calendar takes no update of a meeting by itself: they
+            answer the version that they know.
         answers_folder: name of a folder into which a rule of this person's files meeting responses.
         keeps_deleted_copy: while messages go to delegates only, the server files the owner's copy in Deleted
             Items, as the classic one does, in place of not delivering it.
@@ -58,6 +60,7 @@ class User:
     has_mailbox: bool = True
     keeps_deleted_copy: bool = False
     answers_folder: str = ""
+    processes_updates: bool = True
 
     @property
     def person(self) -> Person:

@@ -87,6 +87,7 @@ class World:
         has_mailbox: bool = True,
         keeps_deleted_copy: bool = False,
         answers_folder: str = "",
+        processes_updates: bool = True,
         time_zone: str = "Pacific Standard Time",
     ) -> User:
         """Make a person, room or list.
@@ -116,6 +117,7 @@ class World:
             has_mailbox=has_mailbox and purpose != "list",
             keeps_deleted_copy=keeps_deleted_copy,
             answers_folder=answers_folder,
+            processes_updates=processes_updates,
         )
         self.directory.add(user)
         if user.has_mailbox:

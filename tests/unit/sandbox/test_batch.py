@@ -30,6 +30,7 @@ async def test_parts_are_answered_by_id_whatever_becomes_of_the_others(tenant: T
         _get("c", f"{ORIGIN}/v1.0{ALEX}/calendar?$select=name"),
         _get("d", f"{ORIGIN}{ALEX}/events"),
         _get("e", "me"),
+        _get("f", f"/v1.0{ALEX}", depends_on=[]),
     )
     assert {id_: one["status"] for id_, one in answers.items()} == {
         "a": 200,
@@ -37,6 +38,7 @@ async def test_parts_are_answered_by_id_whatever_becomes_of_the_others(tenant: T
         "c": 200,
         "d": 200,
         "e": 400,
+        "f": 200,
     }
     assert answers["a"]["body"]["id"] == tenant.people["alex"].id
     assert answers["b"]["body"]["error"]["code"] == "ErrorInvalidUser"
@@ -94,6 +96,7 @@ async def test_one_part_may_be_throttled_alone(tenant: Tenant) -> None:
         {"requests": [{"id": 1, "method": "GET", "url": ALEX}]},
         {"requests": [{"id": "1", "url": ALEX}]},
         {"requests": [_get("1", ALEX, verb="GET")]},
+        {"requests": [_get("1", ALEX), _get("2", ALEX, depends_on=["1"])]},
         {"requests": [_get("1", "https://graph.elsewhere.test/v1.0/me")]},
         {"requests": [_get("1", "//elsewhere.test/v1.0/me")]},
         {"requests": [{"id": "1", "method": "POST", "url": "/$batch"}]},

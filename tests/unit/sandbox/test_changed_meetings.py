@@ -67,6 +67,17 @@ async def test_the_same_time_in_other_words_is_no_move(tenant: Tenant) -> None:
     assert len(await tenant.inbox("megan")) == 1
 
 
+async def test_who_takes_no_updates_answers_the_version_that_was_moved(tenant: Tenant) -> None:
+    made = await tenant.meet("megan")
+    tenant.people["megan"].processes_updates = False
+    await _change(tenant, made, **LATER)
+    await tenant.answer("megan", made)
+    (response,) = await tenant.inbox("adele", SEQUENCE, START_WHOLE)
+    assert properties(response) == {"0x8201": "0", "0x820d": "2026-12-01T18:00:00Z"}
+    assert (await tenant.rows(made))[MEGAN][0] == "none"
+    assert await _sequence(tenant, made) == "1"
+
+
 async def test_a_move_ends_proposals(tenant: Tenant) -> None:
     tenant.world.replace_beliefs(reset_on_reschedule=False)
     made = await tenant.meet("megan")
