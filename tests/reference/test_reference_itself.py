@@ -229,6 +229,12 @@ def test_an_answer_to_another_slot_does_not_count_even_when_given_later() -> Non
     assert megan(event(0, row("megan")), moved, answer("megan", ACCEPTED, 30, slot=Y)).value == ACCEPTED
 
 
+def test_an_answer_to_the_present_slot_counts_whenever_given() -> None:
+    """Only answers to occurrences ask when the series moved."""
+    moved = [event(0, row("megan")), event(20, row("megan"), slot=Y, sequence=1)]
+    assert megan(*moved, answer("megan", ACCEPTED, 15, slot=Y)).value == ACCEPTED
+
+
 def test_an_answer_to_a_version_not_read_yet_counts() -> None:
     read = event(0, row("megan"), sequence=1)
     assert megan(read, answer("megan", ACCEPTED, 30, slot=Y, sequence=2)).value == ACCEPTED
@@ -328,6 +334,8 @@ def test_aliases_join_answers_rows_and_timers_of_one_person() -> None:
 def test_of_two_rows_of_one_person_the_answered_one_counts_then_the_later() -> None:
     twice = [row("megan", NONE), row("megan-legacy", ACCEPTED, 50)]
     assert verdict(megan(event(60, *twice), alias("megan-legacy", "megan")))[:2] == (ACCEPTED, 50)
+    emptied = [row("megan", NONE, 90), row("megan-legacy", ACCEPTED, 50)]
+    assert megan(event(95, *emptied), alias("megan-legacy", "megan")).value == ACCEPTED
     both = [row("megan", DECLINED, 40), row("megan-legacy", ACCEPTED, 50)]
     assert megan(event(60, *both), alias("megan-legacy", "megan")).value == ACCEPTED
 
@@ -420,8 +428,8 @@ NEW_PLACE_2 = slot("2026-03-16T14:00:00Z")
 def test_after_a_move_of_the_series_an_occurrence_counts_only_if_seen_since() -> None:
     facts: list[Fact] = [SERIES, exception(5, row("megan", DECLINED, 4)), MOVED_SERIES]
     assert not megan(*facts, instance=I2).own
-    again = exception(5, row("megan", DECLINED, 4), seen=101)
-    assert megan(*facts, again, instance=I2).own
+    assert not megan(*facts, exception(5, row("megan", DECLINED, 4), seen=100.5), instance=I2).own
+    assert megan(*facts, exception(5, row("megan", DECLINED, 4), seen=101), instance=I2).own
 
 
 def test_after_a_move_of_the_series_an_end_of_an_occurrence_counts_only_if_seen_since() -> None:
@@ -495,6 +503,16 @@ def test_a_standing_is_told_once_and_again_after_the_value_or_the_other_standing
     assert said(emitter, *story) == [("", "response.conflicting", "megan", "declined")]
     assert said(emitter, *story) == []
     story.append(event(70, row("megan", DECLINED, 61)))
+    assert said(emitter, *story) == [("", "response.confirmed", "megan", "declined")]
+
+
+def test_each_value_is_confirmed_anew() -> None:
+    emitter: Emitter = Emitter()
+    story: list[Fact] = [event(60, row("megan", ACCEPTED, 50)), answer("megan", ACCEPTED, 50)]
+    said(emitter, *story)
+    story.append(answer("megan", DECLINED, 65))
+    said(emitter, *story)
+    story.append(event(70, row("megan", DECLINED, 65)))
     assert said(emitter, *story) == [("", "response.confirmed", "megan", "declined")]
 
 
@@ -607,6 +625,31 @@ def test_a_moved_occurrence_is_told_against_the_place_of_the_series() -> None:
         (I2, "response.reset", "megan", "none"),
     ]
     assert said(emitter, SERIES, moved) == []
+
+
+def test_a_moved_occurrence_is_confirmed_anew_though_the_series_was_confirmed() -> None:
+    emitter: Emitter = Emitter()
+    story: list[Fact] = [
+        event(6, row("megan", ACCEPTED, 5), slot=SERIES_X),
+        answer("megan", ACCEPTED, 5, slot=SERIES_X),
+    ]
+    said(emitter, *story)
+    story.append(exception(20, row("megan", ACCEPTED, 15), slot=MOVED_2))
+    story.append(answer("megan", ACCEPTED, 15, slot=MOVED_2, instance=I2))
+    assert said(emitter, *story) == [
+        (I2, "event.rescheduled", None, None),
+        (I2, "response.confirmed", "megan", "accepted"),
+    ]
+
+
+def test_a_cancelled_occurrence_ends_alone_and_again_after_the_series_moved() -> None:
+    emitter: Emitter = Emitter()
+    story: list[Fact] = [SERIES, exception(5, row("megan"), is_cancelled=True)]
+    assert said(emitter, *story)[-1] == (I2, "event.cancelled", None, None)
+    story.append(MOVED_SERIES)
+    assert [one[:2] for one in said(emitter, *story)] == [("", "event.rescheduled"), ("", "response.reset")]
+    story.append(exception(5, row("megan"), is_cancelled=True, seen=101))
+    assert said(emitter, *story) == [(I2, "event.cancelled", None, None)]
 
 
 def test_after_a_move_of_the_series_the_own_entries_are_dropped_and_told_anew() -> None:
