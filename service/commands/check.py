@@ -14,7 +14,7 @@ from rich.text import Text
 
 from service.bootstrap import Graph, Streams, build_web, open_graph, open_streams, read_owners_file
 from service.clock import SystemClock
-from service.commands.running import EXIT_FAULT, EXIT_SETTINGS, run
+from service.commands.running import EXIT_FAULT, EXIT_SETTINGS, prepare, run
 from service.commands.screen import build_table, open_screen, print_json, show_text
 from service.errors import ConfigError, StreamError
 from service.graph.trust import build_trust
@@ -26,7 +26,7 @@ from service.preflight.mailboxes import MailboxCheck
 from service.preflight.public_url import check_public_url
 from service.preflight.redis_server import check_redis
 from service.roster import RosterEntry, decode_roster_entry
-from service.settings import Scope, Settings, find_unknown_names, read_settings
+from service.settings import Scope, Settings, find_unknown_names
 from service.subscriptions.ledger import decode_book
 
 HANDSHAKE_TIMEOUT_S: Final = 10.0
@@ -42,7 +42,7 @@ def check(
 ) -> None:
     """Check settings, Redis, token, permissions, mailboxes and the public URL; exit 1 on any fault."""
     try:
-        settings = read_settings(Scope.SERVICE)
+        settings = prepare(Scope.SERVICE)
     except ConfigError as error:
         _show([_explain_setting(sentence) for sentence in error.faults], as_json=as_json)
         raise typer.Exit(EXIT_SETTINGS) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -9,6 +10,8 @@ import typer
 from service.commands.running import run
 from service.commands.screen import open_screen
 from service.demo.play import play_demo
+from service.logs import configure_logs
+from service.settings import LogFormat, LogLevel
 
 
 def demo(
@@ -17,4 +20,5 @@ def demo(
     ] = False,
 ) -> None:
     """Play the walkthrough of a delegated calendar, from the sandbox's Graph API to the update stream."""
+    configure_logs(level=LogLevel.WARNING, format=LogFormat.AUTO, stream=sys.stderr)
     run(play_demo(open_screen(), keeps_running=keep))

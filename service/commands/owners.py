@@ -11,14 +11,14 @@ import typer
 
 from service.bootstrap import Streams, open_streams
 from service.commands.finding import read_owners
-from service.commands.running import run
+from service.commands.running import prepare, run
 from service.commands.screen import build_table, open_screen, print_json, show_text
 from service.errors import CommandError, ConfigError
 from service.ports import Book
 from service.reconcile.model import Address
 from service.roster import RosterEntry, WatchedOwner, decode_roster_entry, encode_record
 from service.roster_file import RosterDiff, build_entry, diff_roster, parse_address, parse_roster
-from service.settings import Scope, Settings, read_settings
+from service.settings import Scope, Settings
 from service.subscriptions.ledger import decode_book, decode_mailboxes_book
 from service.subscriptions.records import OwnerProgress
 
@@ -34,7 +34,7 @@ owners = typer.Typer(no_args_is_help=True, help="The roster: whose calendars are
 @owners.command("list", epilog="Example: response-sync owners list --json")
 def list_owners(as_json: Json = False) -> None:
     """List the roster, and what the keeper made of each entry."""
-    rows = run(_list(read_settings(Scope.REDIS)))
+    rows = run(_list(prepare(Scope.REDIS)))
     if as_json:
         print_json(rows)
         return
@@ -64,7 +64,7 @@ def add_owner(
 ) -> None:
     """Watch an owner's calendar; a running service follows within seconds."""
     entry = _build(address, delegate)
-    run(_write(read_settings(Scope.REDIS), {entry.address: entry}))
+    run(_write(prepare(Scope.REDIS), {entry.address: entry}))
     if as_json:
         print_json({"added": entry.address})
     else:
@@ -82,7 +82,7 @@ def remove_owner(
         wanted = parse_address(address)
     except ValueError as error:
         raise CommandError(f"{error}.") from error
-    is_done = run(_remove(read_settings(Scope.REDIS), [wanted], wait_s))
+    is_done = run(_remove(prepare(Scope.REDIS), [wanted], wait_s))
     _report_removal([wanted], is_done=is_done, as_json=as_json)
 
 
@@ -94,7 +94,7 @@ def apply_owners(
     as_json: Json = False,
 ) -> None:
     """Make the roster what a file says; shows the difference first."""
-    settings = read_settings(Scope.REDIS)
+    settings = prepare(Scope.REDIS)
     diff = run(_compare(settings, _read_file(file)))
     if not as_json:
         _show_diff(diff)

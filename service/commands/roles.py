@@ -53,7 +53,7 @@ def serve(
         _run(names)
         return
     configure_logs_for(read_settings(Scope.EMBEDDED))
-    run(_serve_embedded(names, data))
+    run(_serve_embedded(names, data.absolute() if data else None))
 
 
 def _run(names: Sequence[RoleName]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
@@ -12,6 +13,8 @@ from typer.core import TyperGroup
 
 from service.commands.screen import open_screen, show_text
 from service.errors import ConfigError, LayoutError, ServiceError, TokenError
+from service.logs import configure_logs
+from service.settings import LogLevel, Scope, Settings, list_secret_texts, read_settings
 
 EXIT_FAULT: Final = 1
 EXIT_SETTINGS: Final = 2
@@ -35,6 +38,22 @@ def find_loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory
+
+
+def prepare(scope: Scope) -> Settings:
+    """Read the settings of a command that ends by itself; what is logged goes to standard error.
+
+    Raises:
+        ConfigError: the settings cannot be used.
+    """
+    settings = read_settings(scope)
+    configure_logs(
+        level=LogLevel.WARNING,
+        format=settings.log_format,
+        stream=sys.stderr,
+        secrets=list_secret_texts(settings),
+    )
+    return settings
 
 
 class ServiceGroup(TyperGroup):

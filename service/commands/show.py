@@ -10,7 +10,7 @@ from rich.table import Table
 
 from service.bootstrap import Streams, open_streams
 from service.commands.finding import find_meeting, find_owner
-from service.commands.running import run
+from service.commands.running import prepare, run
 from service.commands.screen import build_table, open_screen, print_json, show_text
 from service.commands.update_text import STANDING_STYLES, VALUE_STYLES
 from service.limits import take_decision_limits
@@ -18,7 +18,7 @@ from service.pipeline.committer import read_state
 from service.reconcile.derive import DerivedAttendee, DerivedInstance, derive
 from service.reconcile.model import AttendeeType, MeetingKey
 from service.roster import WatchedOwner
-from service.settings import Scope, Settings, read_settings
+from service.settings import Scope, Settings
 
 Shown = dict[str, Any]
 
@@ -34,7 +34,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Show the attendees of an owner's meetings with answer, standing and witnesses."""
-    shown = run(_read(read_settings(Scope.REDIS), owner, meeting))
+    shown = run(_read(prepare(Scope.REDIS), owner, meeting))
     if as_json:
         print_json(shown)
         return

@@ -9,10 +9,10 @@ import typer
 from service.bootstrap import build_committer, open_streams
 from service.clock import SystemClock
 from service.commands.finding import choose_owners
-from service.commands.running import run
+from service.commands.running import prepare, run
 from service.commands.screen import open_screen, print_json, show_text
 from service.reconcile.emit import UpdateType
-from service.settings import Scope, Settings, read_settings
+from service.settings import Scope, Settings
 
 
 def snapshot(
@@ -22,7 +22,7 @@ def snapshot(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Append a response.snapshot for every attendee of every meeting held."""
-    meetings, updates = run(_publish(read_settings(Scope.REDIS), owner))
+    meetings, updates = run(_publish(prepare(Scope.REDIS), owner))
     if as_json:
         print_json({"meetings": meetings, "snapshots": updates})
     else:

@@ -9,11 +9,11 @@ import typer
 
 from service.bootstrap import build_destination, build_status_reader, open_graph, open_streams
 from service.clock import SystemClock
-from service.commands.running import run
+from service.commands.running import prepare, run
 from service.commands.screen import build_table, open_screen, print_json
 from service.metrics import Metrics
 from service.ports import GraphSubscription
-from service.settings import Scope, Settings, read_settings
+from service.settings import Scope, Settings
 from service.subscriptions.status import ResourceStatus
 
 _ROW = ("resource", "owners", "time left", "last notification", "staleness", "in Graph", "faults")
@@ -26,7 +26,7 @@ def list_subscriptions(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """List every watched resource with its subscription here and in Graph, and what Graph holds beside."""
-    rows = run(_list(read_settings(Scope.SERVICE)))
+    rows = run(_list(prepare(Scope.SERVICE)))
     if as_json:
         print_json(rows)
         return

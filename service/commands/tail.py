@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from service.bootstrap import open_streams
-from service.commands.running import run
+from service.commands.running import prepare, run
 from service.commands.screen import open_screen, print_json
 from service.commands.update_text import describe_update
-from service.settings import Scope, Settings, read_settings
+from service.settings import Scope, Settings
 from service.streams.update_stream import BEGINNING, PublishedUpdate
 
 
@@ -24,7 +24,7 @@ def tail(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per update.")] = False,
 ) -> None:
     """Follow the update stream: one line per update, as it is published."""
-    settings = read_settings(Scope.REDIS)
+    settings = prepare(Scope.REDIS)
     run(_follow(settings, from_beginning=from_beginning, count=count, as_json=as_json))
 
 
