@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from service.reconcile.instant import parse_instant
 from service.reconcile.model import WHOLE, Address, InstanceKey, ResponseValue, Slot
-from tests.reference.derivation import Standing
+from tests.reference.derived import Standing
 from tests.reference.readings import DEFAULT, Readings
 
 PREFIX = "responsesync."

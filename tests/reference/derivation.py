@@ -7,18 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, tzinfo
-from enum import StrEnum
-from typing import Final
-from zoneinfo import ZoneInfo
 
-from service.reconcile.instant import NS_PER_S, Instant, instant_of
+from service.reconcile.instant import NS_PER_S
 from service.reconcile.model import (
     WHOLE,
     Address,
     AliasFact,
     AttendeeRow,
-    AttendeeType,
     DueFact,
     EventFact,
     Fact,
@@ -28,139 +23,15 @@ from service.reconcile.model import (
     Proposal,
     ResponseFact,
     ResponseValue,
-    Slot,
 )
+from tests.reference.derived import NEVER, RANK, Answer, Derived, Ending, Standing, State, Witness
+from tests.reference.places import moment, place_of, same_slot
 from tests.reference.readings import DEFAULT, Readings
-
-NEVER: Final = -1
-RANK: Final = {ResponseValue.ACCEPTED: 0, ResponseValue.TENTATIVE: 1, ResponseValue.DECLINED: 2}
-
-
-class Ending(StrEnum):
-    CANCELLED = "cancelled"
-    GONE = "gone"
-
-
-class Standing(StrEnum):
-    NONE = "none"
-    REPORTED = "reported"
-    RECORDED = "recorded"
-    CONFIRMED = "confirmed"
-    CONFLICTING = "conflicting"
-
-
-class Witness(StrEnum):
-    MESSAGE = "message"
-    CALENDAR = "calendar"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What is held of one person in one instance.
-
-    Attributes:
-        at_ns: when the person answered; None without an answer, 0 for Graph's year 1.
-        proposal: the proposed span as instants in ns.
-        own: False where it is the series' answer.
-        message, row: the r and the c that met in the table; None where there was none, or it did not count.
-        decided_by: the witness that decided.
-        waits: the pair whose grace period runs, or ran out.
-    """
-
-    value: ResponseValue
-    at_ns: int | None
-    standing: Standing
-    overdue: bool
-    proposal: tuple[int, int] | None
-    own: bool
-    type: AttendeeType
-    message: ResponseFact | None
-    row: AttendeeRow | None
-    decided_by: Witness | None
-    waits: Pair | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """One instance, or the single meeting or series itself; `place` is None except for instances."""
-
-    ending: Ending | None
-    slot: Slot | None
-    place: Slot | None
-    people: Mapping[Address, Answer]
-
-    def tally(self) -> dict[ResponseValue, int]:
-        """Count as the update's `tally` does: no rooms; nobody after an ending."""
-        counted = dict.fromkeys((ResponseValue.NONE, *RANK), 0)
-        for answer in self.people.values():
-            if answer.type is not AttendeeType.RESOURCE:
-                counted[answer.value] += 1
-        return counted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Derived:
-    """Everything that follows from the facts; `at` has no `WHOLE` before an event of it is read."""
-
-    at: Mapping[InstanceKey, State]
-
-    def waiting(self) -> list[tuple[InstanceKey, Address, Pair]]:
-        """List the pairs for which a timer runs, or ran out."""
-        return [
-            (instance, person, answer.waits)
-            for instance, state in self.at.items()
-            for person, answer in state.people.items()
-            if answer.own and answer.waits is not None
-        ]
 
 
 def derive(facts: Iterable[Fact], *, tolerance_s: float, readings: Readings = DEFAULT) -> Derived:
     """Derive the state of one meeting from all facts read of it, in whatever order."""
     return _Story(tuple(facts), round(tolerance_s * NS_PER_S), readings).derived()
-
-
-def moment(at: Instant | None) -> int:
-    """Give an instant in ns; year 1 and no time at all are older than everything."""
-    return 0 if at is None or at.is_year_one else at.ns
-
-
-def same_slot(one: Slot, other: Slot) -> bool:
-    """Tell whether two slots agree in every member known to both; an unknown slot is no slot's equal."""
-    pairs = (
-        (one.start, other.start),
-        (one.end, other.end),
-        (one.is_all_day, other.is_all_day),
-        (one.recurrence, other.recurrence),
-    )
-    known = [(a, b) for a, b in pairs if a is not None and b is not None]
-    return not (one.is_unknown or other.is_unknown) and all(a == b for a, b in known)
-
-
-def place_of(series: EventFact, instance: InstanceKey) -> Slot:
-    """Reckon where the series puts the occurrence of a date: the same wall-clock times in its own zone.
-
-    All-day series are kept as UTC midnights whatever the zone.
-    """
-    slot = series.slot
-    if slot.start is None or slot.end is None:
-        return Slot(start=None, end=None, is_all_day=slot.is_all_day, recurrence=None)
-    zone: tzinfo = ZoneInfo("UTC" if slot.is_all_day else series.details.zone)
-    start, end = (_wall(ns, zone) for ns in (slot.start, slot.end))
-    shift = date.fromisoformat(instance) - start.date()
-    return Slot(
-        start=_ns(start + shift, zone),
-        end=_ns(end + shift, zone),
-        is_all_day=slot.is_all_day,
-        recurrence=None,
-    )
-
-
-def _wall(ns: int, zone: tzinfo) -> datetime:
-    return Instant(ns=ns, text="").to_datetime().astimezone(zone).replace(tzinfo=None)
-
-
-def _ns(wall: datetime, zone: tzinfo) -> int:
-    return instant_of(wall.replace(tzinfo=zone)).ns
 
 
 def _proposal_key(proposal: Proposal | None) -> tuple[int, int]:

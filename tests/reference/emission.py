@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from service.reconcile.model import WHOLE, Address, InstanceKey, ResponseValue, Slot
 from tests.reference.consumer import Fold, Held, Said, Told
-from tests.reference.derivation import Answer, Derived, Ending, Standing, State, same_slot
+from tests.reference.derived import Answer, Derived, Ending, Standing, State
+from tests.reference.places import same_slot
 from tests.reference.readings import DEFAULT, Readings
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from service.reconcile.instant import NS_PER_S
 from service.reconcile.model import WHOLE, Address, InstanceKey, ResponseValue
 from tests.reference.consumer import PREFIX, Entry, Fold, Said, Told, parse_entry
-from tests.reference.derivation import Derived, Standing, State, same_slot
+from tests.reference.derived import Derived, Standing, State
+from tests.reference.places import same_slot
 
 MEETING_LEVEL = frozenset({Told.RESCHEDULED, Told.CANCELLED, Told.DELETED})
 NEW_START = frozenset({Told.ADDED, Told.SNAPSHOT, Told.REMOVED})

@@ -23,7 +23,8 @@ from service.reconcile.model import (
 )
 from tests.reference import builders
 from tests.reference.builders import NONE, YEAR_ONE, row
-from tests.reference.derivation import derive, place_of
+from tests.reference.derivation import derive
+from tests.reference.places import place_of
 
 
 class SlotKnown(StrEnum):
