@@ -9,8 +9,11 @@ from service.sandbox.bodies import preview
 from service.sandbox.extended import (
     END_WHOLE,
     IS_ALL_DAY,
+    IS_RECURRING,
     MESSAGE_CLASS,
     OWNER_CRITICAL_CHANGE,
+    SENSITIVITIES,
+    SENSITIVITY,
     SEQUENCE,
     START_WHOLE,
     Properties,
@@ -166,6 +169,8 @@ def event_properties(event: Event) -> Properties:
         START_WHOLE: render_instant(event.slot.start),
         END_WHOLE: render_instant(event.slot.end),
         IS_ALL_DAY: str(event.slot.is_all_day).lower(),
+        IS_RECURRING: str(event.recurrence is not None or event.master is not None).lower(),
+        SENSITIVITY: str(SENSITIVITIES.index(event.content["sensitivity"])),
         **event.uid.properties(event.day),
     }
     if event.sent_at is not None:

@@ -98,6 +98,8 @@ COUNTER_PROPOSAL: Final = PropertyId("Boolean", _APPOINTMENT, 0x8257)
 PROPOSED_START: Final = PropertyId("SystemTime", _APPOINTMENT, 0x8250)
 PROPOSED_END: Final = PropertyId("SystemTime", _APPOINTMENT, 0x8251)
 MESSAGE_CLASS: Final = PropertyId("String", "", 0x1A)
+SENSITIVITY: Final = PropertyId("Integer", "", 0x36)
+IS_RECURRING: Final = PropertyId("Boolean", _APPOINTMENT, 0x8223)
 SENT_REPRESENTING_SMTP: Final = PropertyId("String", "", 0x5D02)
 SENDER_SMTP: Final = PropertyId("String", "", 0x5D01)
 RECEIVED_REPRESENTING_TYPE: Final = PropertyId("String", "", 0x77)
@@ -105,6 +107,7 @@ RECEIVED_REPRESENTING_ADDRESS: Final = PropertyId("String", "", 0x78)
 RECEIVED_REPRESENTING_SMTP: Final = PropertyId("String", "", 0x5D08)
 
 Properties = dict[PropertyId, str]
+SENSITIVITIES: Final = ("normal", "personal", "private", "confidential")  # by PidTagSensitivity
 
 
 @dataclass(frozen=True, slots=True)

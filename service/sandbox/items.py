@@ -187,7 +187,6 @@ class Message:
     is_delegated: bool = False
     is_out_of_date: bool = False
     importance: str = "normal"
-    sensitivity: str = "normal"
     categories: list[str] = field(default_factory=list)
     meeting: MeetingPart | None = None
     extended: Properties = field(default_factory=dict)

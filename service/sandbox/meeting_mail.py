@@ -15,6 +15,7 @@ from service.sandbox.extended import (
     COUNTER_PROPOSAL,
     END_WHOLE,
     IS_ALL_DAY,
+    IS_RECURRING,
     OWNER_CRITICAL_CHANGE,
     PROPOSED_END,
     PROPOSED_START,
@@ -26,6 +27,7 @@ from service.sandbox.extended import (
     Properties,
 )
 from service.sandbox.items import Event, Folder, MeetingPart, Slot
+from service.sandbox.mail import deliver
 from service.sandbox.mailbox import Mailbox
 from service.sandbox.moments import render_instant
 from service.sandbox.people import Person, User
@@ -86,6 +88,7 @@ def message_properties(event: Event) -> Properties:
         START_WHOLE: render_instant(event.slot.start),
         END_WHOLE: render_instant(event.slot.end),
         IS_ALL_DAY: str(event.slot.is_all_day).lower(),
+        IS_RECURRING: str(event.recurrence is not None or event.master is not None).lower(),
     }
     if event.sent_at is not None:
         known[OWNER_CRITICAL_CHANGE] = render_instant(event.sent_at)
@@ -128,7 +131,8 @@ def keep_sent(
     world: World, box: Mailbox, mail: MeetingMail, to: Iterable[Person], *, message_id: str
 ) -> None:
     """Keep a copy in the sender's Sent Items."""
-    world.deliver(
+    deliver(
+        world,
         box,
         sender=mail.sender,
         from_=mail.from_,
@@ -164,7 +168,8 @@ def _lay(
             RECEIVED_REPRESENTING_ADDRESS: represented.legacy_address,
             RECEIVED_REPRESENTING_SMTP: represented.address,
         }
-    world.deliver(
+    deliver(
+        world,
         box,
         sender=mail.sender,
         from_=mail.from_,

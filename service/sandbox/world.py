@@ -5,31 +5,28 @@ What meeting messages do is decided in `meetings.py` and `responses.py`; how thi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any, Final, Literal, TypeVar
 from uuid import UUID
 
 from service.sandbox.beliefs import Beliefs
-from service.sandbox.bodies import preview
 from service.sandbox.delta_tokens import DeltaTokens
 from service.sandbox.event_reader import EventReader
-from service.sandbox.extended import MESSAGE_CLASS, SENDER_SMTP, SENT_REPRESENTING_SMTP, Properties
 from service.sandbox.ids import Ids
 from service.sandbox.items import (
     DELEGATE_ROLES,
     READER_ROLES,
     Event,
-    Folder,
     Json,
-    MeetingPart,
     Message,
     Permission,
 )
+from service.sandbox.mail import deliver
 from service.sandbox.mailbox import Mailbox, not_found
 from service.sandbox.message_reader import MessageReader
-from service.sandbox.moments import need_zone, to_seconds
+from service.sandbox.moments import need_zone
 from service.sandbox.occurrences import find_event
 from service.sandbox.people import AutoAnswer, Delivery, Directory, Person, Purpose, User
 from service.sandbox.rendering import View
@@ -229,69 +226,16 @@ class World:
         box = self.mailbox(self.find_user(to).id)
         known = self.directory.look_up(from_)
         sender = known.person if known else Person(from_.split("@", maxsplit=1)[0], from_)
-        return self.deliver(
-            box, sender=sender, from_=sender, to=[box.user.person], subject=subject, content=body, kind="text"
-        )
-
-    def deliver(
-        self,
-        box: Mailbox,
-        *,
-        sender: Person,
-        from_: Person,
-        to: Iterable[Person],
-        subject: str,
-        content: str,
-        kind: str = "html",
-        folder: Folder | None = None,
-        meeting: MeetingPart | None = None,
-        extended: Properties | None = None,
-        internet_message_id: str | None = None,
-        conversation_id: str | None = None,
-        sent_ahead_s: float = 0.0,
-        is_delegated: bool = False,
-        is_read: bool = False,
-        sensitivity: str = "normal",
-    ) -> Message:
-        """Put one copy of a message into a mailbox.
-
-        Args:
-            folder: the inbox unless given.
-            sent_ahead_s: how far the sender's clock is ahead.
-        """
-        now = self.clock.now()
-        sent = to_seconds(now.fromtimestamp(now.timestamp() + sent_ahead_s, tz=now.tzinfo))
-        known = {MESSAGE_CLASS: meeting.message_class if meeting else "IPM.Note"}
-        known |= {SENDER_SMTP: self._smtp(sender), SENT_REPRESENTING_SMTP: self._smtp(from_)}
-        message = Message(
-            id=box.new_item_id(),
-            folder_id=(folder or box.find_folder("inbox")).id,
-            subject=subject,
-            body={"contentType": kind, "content": content},
-            preview=preview(content, kind),
+        return deliver(
+            self,
+            box,
             sender=sender,
-            from_=from_,
-            to=list(to),
-            internet_message_id=internet_message_id or self.ids.internet_message_id(),
-            conversation_id=conversation_id or self.ids.conversation(),
-            sent_at=sent,
-            received_at=to_seconds(now),
-            created_at=now.replace(microsecond=0),
-            modified_at=now.replace(microsecond=0),
-            change_key="",
-            is_read=is_read,
-            is_delegated=is_delegated,
-            sensitivity=sensitivity,
-            meeting=meeting,
-            extended=known | (extended or {}),
+            from_=sender,
+            to=[box.user.person],
+            subject=subject,
+            content=body,
+            kind="text",
         )
-        message.change_key = box.message_key(message)
-        box.add_message(message)
-        return message
-
-    def _smtp(self, person: Person) -> str:
-        user = self.directory.look_up(person.address)
-        return user.address if user else person.address
 
     # --- for subscriptions and their deliveries ---
 

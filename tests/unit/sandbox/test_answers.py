@@ -285,6 +285,12 @@ async def test_an_answer_stamped_before_the_recorded_one_does_not_replace_it(ten
     assert len(await tenant.inbox("adele")) == 2
 
 
+async def test_an_answer_is_as_private_as_its_meeting(tenant: Tenant) -> None:
+    for sensitivity, number in (("normal", "0"), ("private", "2")):
+        await tenant.answer("megan", await tenant.meet("megan", sensitivity=sensitivity))
+        assert properties((await tenant.inbox("adele", "Integer 0x36"))[0]) == {"0x36": number}
+
+
 @pytest.mark.parametrize("skew", [90.0, -90.0])
 async def test_a_wrong_clock_stamps_message_and_status_alike(skew: float) -> None:
     tenant = Tenant(clock_skew_s=skew)
