@@ -120,8 +120,8 @@ class KeeperLimitSettings(BaseSettings):
     silence_after_s: Seconds = Field(300.0, description="a notification so late is taken not to come")
     silence_slack_s: Seconds = Field(15.0, description="how much older a note may be than its notification")
     passing_wait_s: Seconds = Field(1.0, description="first wait after what passes by itself; doubles")
-    passing_wait_max_s: Seconds = Field(120.0, description="the longest of these")
-    lasting_wait_s: Seconds = Field(60.0, description="first wait after what somebody must repair; doubles")
+    passing_wait_max_s: Seconds = Field(30.0, description="the longest of these")
+    lasting_wait_s: Seconds = Field(30.0, description="first wait after what somebody must repair; doubles")
     lasting_wait_max_s: Seconds = Field(3600.0, description="the longest of these")
 
 

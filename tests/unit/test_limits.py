@@ -1,0 +1,58 @@
+"""The defaults of the settings are those with which every part is tested by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from service import limits
+from service.intake.listener import ListenerLimits
+from service.intake.webhook import WebhookLimits
+from service.pipeline.committer import CommitLimits
+from service.pipeline.retry import RetryLimits
+from service.pipeline.worker import WorkerLimits
+from service.reconcile.decide import DecisionLimits
+from service.settings import Settings
+from service.streams.connection import RedisLimits
+from service.subscriptions.assembly import KeeperOptions
+from service.subscriptions.keeper import KeeperLimits
+
+
+@pytest.fixture
+def defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Settings:
+    """The settings of an empty environment."""
+    for name in list(Settings.model_fields):
+        monkeypatch.delenv(f"RESPONSE_SYNC_{name.upper()}", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return Settings(subscription_minutes=10_080)
+
+
+def test_each_part_gets_its_own_defaults(defaults: Settings) -> None:
+    taken = {
+        "webhook": limits.take_webhook_limits(defaults),
+        "worker": limits.take_worker_limits(defaults),
+        "retry": limits.take_retry_limits(defaults),
+        "commit": limits.take_commit_limits(defaults),
+        "decision": limits.take_decision_limits(defaults),
+        "redis": limits.take_redis_limits(defaults),
+    }
+
+    assert taken == {
+        "webhook": WebhookLimits(),
+        "worker": WorkerLimits(),
+        "retry": RetryLimits(),
+        "commit": CommitLimits(),
+        "decision": DecisionLimits(),
+        "redis": RedisLimits(),
+    }
+
+
+def test_the_listener_stops_within_the_time_that_a_role_has(defaults: Settings) -> None:
+    assert limits.take_listener_limits(defaults) == ListenerLimits(stop_timeout_s=defaults.drain_s)
+
+
+def test_the_keeper_gets_its_own_defaults(defaults: Settings) -> None:
+    expected = KeeperOptions(keeper=KeeperLimits(stop_s=defaults.drain_s))
+
+    assert limits.take_keeper_options(defaults) == expected
