@@ -113,7 +113,7 @@ class Play:
                 await self.desk.handle_lifecycle(entry)
         self.intake.entries = [one for one in self.intake.entries if one.kind is not Kind.LIFECYCLE]
 
-    async def run(self, keeper: Keeper, *, seconds: float = 3.0, step_s: float = 0.5) -> None:
+    async def run(self, keeper: Keeper, *, seconds: float = 6.0, step_s: float = 0.5) -> None:
         """Let a keeper tick for a while, everything it begins ending at once, and a worker beside it."""
         for _ in range(round(seconds / step_s)):
             await keeper.tick()

@@ -62,7 +62,7 @@ async def test_a_change_of_one_owner_concerns_that_owner_alone(monkeypatch: pyte
     await play.add_owner("new@c.com")
     done = len(play.metrics.outcomes)
     calls = count_calls(play, monkeypatch)
-    await play.run(keeper, seconds=1)
+    await play.run(keeper, seconds=5)
     kinds = Counter(kind for kind, _ in play.metrics.outcomes[done:])
     assert kinds == {"resolve": 1, "subscribe": 1, "read_messages": 1, "read_events": 1}
     assert calls["write"] < 15
