@@ -52,7 +52,7 @@ def test_no_delegates_named_differs_from_none_to_be_discovered() -> None:
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_words(text: str, words: str) -> None:
-    with pytest.raises(ConfigError, match="owners.toml") as caught:
+    with pytest.raises(ConfigError, match=r"owners\.toml") as caught:
         parse_roster(text, "owners.toml")
 
     assert words in caught.value.faults[0]
