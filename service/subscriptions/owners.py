@@ -89,6 +89,8 @@ class Owners:
         """Watch whom the records name; look up at once only whom the roster means anew."""
         for owner in self._ledger.owners.values():
             self._watch.put(owner)
+            if not owner.is_baselined:  # the keeper before us may have written them down this moment
+                self._told_at[owner.key] = self._clock.now()
         self._followed.clear()
         self._unknown.clear()
         for address, entry in self._ledger.roster.items():
