@@ -85,8 +85,13 @@ class Node:
 
     def text(self) -> str | None:
         """Give a text; None where it is absent, blank, or something else."""
+        text = self.title()
+        return text if text is not None and text.strip() else None
+
+    def title(self) -> str | None:
+        """Give a text that may well be blank; None where it is absent or something else."""
         if isinstance(self._value, str):
-            return _clean(self._value) if self._value.strip() else None
+            return _clean(self._value)
         if self._value is not None:
             self.note("expected text")
         return None

@@ -163,7 +163,7 @@ def _build_details(
         series_master_id=None if master is None else EventId(master),
         type=kind,
         original_start=node["originalStart"].text(),
-        subject=None if is_private else node["subject"].text(),
+        subject=None if is_private else node["subject"].title(),
         start=start.given,
         end=end.given,
         is_all_day=node["isAllDay"].flag() is True,
