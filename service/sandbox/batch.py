@@ -66,6 +66,8 @@ def read_parts(request: GraphRequest) -> tuple[Part, ...]:
         GraphFault: 400 for too many parts or none, a doubled id, a foreign URL, a nested batch, or
             dependencies that are neither serial nor all on the same part.
     """
+    if request.query:
+        raise _malformed(f"The query parameter '{request.query[0][0]}' is not supported on this resource.")
     body = request.body
     given = body.get("requests") if isinstance(body, Mapping) else None
     if not isinstance(given, list) or not given or set(body) != {"requests"}:
@@ -98,7 +100,7 @@ def _read_part(given: Any, request: GraphRequest, before: set[str]) -> Part:
     if body is not None and "content-type" not in headers:
         raise _malformed(f"Write request id : {id_} does not contain Content-Type header or body.")
     after = given.get("dependsOn") or []
-    if not isinstance(after, list) or not set(after) <= before:
+    if not isinstance(after, list) or not all(isinstance(one, str) and one in before for one in after):
         raise _malformed(f"Invalid dependsOn for request id : {id_}. It must name requests before it.")
     inner = _address(request, url, id_)
     inner = replace(inner, method=method.upper(), headers=headers, body=body, is_part=True)
@@ -119,7 +121,10 @@ def _address(request: GraphRequest, url: Any, id_: str) -> GraphRequest:
     if not isinstance(url, str) or not url:
         raise _malformed(f"Invalid url for request id : {id_}")
     url = url.removeprefix(origin).removeprefix("/v1.0")
-    split = urlsplit(url)
+    try:
+        split = urlsplit(url)
+    except ValueError as error:
+        raise _malformed(f"Invalid url for request id : {id_}") from error
     if split.scheme or split.netloc or split.fragment:
         raise _malformed(f"Request id : {id_} must have a relative url.")
     segments = tuple(unquote(segment) for segment in split.path.strip("/").split("/"))

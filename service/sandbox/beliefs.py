@@ -7,6 +7,9 @@ every position. The defaults are what the public texts and samples suggest.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+SKEW_MAX_S: Final = 365 * 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,7 +131,7 @@ class ClientAuthentication:
             raise _refuse_client(
                 700021, "Client assertion application identifier does not match 'client_id'."
             )
-        if claims.get("aud") not in token_endpoints:
+        if str(claims.get("aud")) not in token_endpoints:
             raise _refuse_client(700023, "Client assertion audience claim does not match Realm issuer.")
         thumbprint = str(header.get("x5t#S256") or header.get("x5t") or "").rstrip("=")  # MSAL pads it
         certificate = self._application.certificates.get(thumbprint)
@@ -146,7 +146,7 @@ class ClientAuthentication:
                 algorithms=[str(algorithm)],
                 options={"verify_aud": False, "verify_exp": False, "verify_nbf": False, "verify_iat": False},
             )
-        except (jwt.InvalidTokenError, TypeError) as error:
+        except (jwt.PyJWTError, TypeError) as error:
             raise _refuse_signature("The key used is not the registered one.", thumbprint) from error
 
     def _check_federated(self, assertion: str, claims: Mapping[str, Any]) -> None:

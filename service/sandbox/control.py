@@ -5,7 +5,6 @@ Must never ignore a member that it does not know.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from service.sandbox.assembly import Parts
 from service.sandbox.credentials import CredentialDesk
 from service.sandbox.faults import read_faults
 from service.sandbox.items import DELEGATE_ROLES
+from service.sandbox.json_text import read_json
 from service.sandbox.members import check_addresses, check_members
 from service.sandbox.moments import need_zone
 from service.sandbox.notifications import spell_instant
@@ -206,7 +206,7 @@ def _check_user(members: Mapping[str, Any]) -> None:
 
 def _read_json(request: ControlRequest) -> Any:
     try:
-        return json.loads(request.raw) if request.raw else {}
+        return read_json(request.raw) if request.raw else {}
     except (ValueError, RecursionError) as error:
         raise ControlFault(400, "the body is not JSON") from error
 

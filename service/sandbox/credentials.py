@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from service.sandbox.access_tokens import Order
 from service.sandbox.assembly import Parts, describe_person
 from service.sandbox.keys import KEY_BITS
-from service.sandbox.members import check_members
+from service.sandbox.members import check_addresses, check_members
 from service.sandbox.registration import (
     DELEGATED_SCOPES,
     GRAPH_ROOTS,
@@ -144,6 +144,7 @@ class CredentialDesk:
             application.roles = frozenset(members["roles"])
         application.secret = members.get("client_secret", application.secret)
         if "denied_mailboxes" in members:
+            check_addresses("denied_mailboxes", members["denied_mailboxes"])
             found = [self._parts.tenant.world.find_user(address) for address in members["denied_mailboxes"]]
             application.denied_mailboxes = frozenset(user.id for user in found)
         return {"roles": sorted(application.roles), "denied_mailboxes": sorted(application.denied_mailboxes)}

@@ -56,7 +56,7 @@ def read_event(body: Any, directory: Directory, *, before: Slot | None = None) -
         has_recurrence="recurrence" in given,
         attendees=None if attendees is None else _read_attendees(attendees, directory),
         extended={
-            parse_property_id(one["id"]): one.get("value") or ""
+            parse_property_id(one.get("id") or ""): one.get("value") or ""
             for one in given.get("singleValueExtendedProperties") or ()
         },
     )
@@ -75,7 +75,7 @@ def new_content(written: Json) -> Json:
 
 def _read_content(given: Json) -> Json:
     content: Json = {name: given[name] for name in WRITTEN if given.get(name) is not None}
-    if body := content.get("body"):
+    if (body := content.get("body")) is not None:
         kind, text = body.get("contentType") or "text", body.get("content") or ""
         content["body"] = {"contentType": kind, "content": as_page(text) if kind == "html" else text}
     if location := content.get("location"):

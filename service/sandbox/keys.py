@@ -92,7 +92,7 @@ class KeyRing:
         A signature is checked once: clients send the same token with every request.
 
         Raises:
-            jwt.InvalidTokenError: malformed, or signed by somebody else.
+            jwt.InvalidTokenError: malformed, or signed by somebody else or by a key that is shown no more.
         """
         if token not in self._remembered:
             self._remembered[token] = self._verify(token)
@@ -104,7 +104,7 @@ class KeyRing:
         kid = jwt.get_unverified_header(token).get("kid")
         key = next((key for key in self._keys if key.kid == kid), None)
         if key is None:
-            raise jwt.InvalidKeyError("no key of that name")
+            raise jwt.InvalidSignatureError("no key of that name")
         unjudged = {"verify_aud": False, "verify_exp": False, "verify_nbf": False, "verify_iat": False}
         claims: dict[str, Any] = jwt.decode(
             token,

@@ -104,6 +104,8 @@ def _read_value(value: Any, member: Member, *, path: str, any_case: bool) -> Any
         if not isinstance(value, list):
             raise _mismatch(value, path, f"Collection({member.type})")
         single = Member(member.type, is_collection=False)
+        if None in value:
+            raise _mismatch(None, path, member.type)
         return [_read_value(item, single, path=path, any_case=any_case) for item in value]
     if member.type in SHAPES:
         if not isinstance(value, dict):

@@ -19,6 +19,7 @@ from service.sandbox.assembly import Parts
 from service.sandbox.control import Control, ControlRequest
 from service.sandbox.entra_wire import EntraRequest
 from service.sandbox.gate import build_concurrency_fault
+from service.sandbox.json_text import read_json
 from service.sandbox.managed_identity import APP_SERVICE_PATH, IMDS_PATH
 from service.sandbox.wire import Caller, GraphFault, GraphRequest, GraphResponse
 
@@ -49,7 +50,7 @@ class Face:
 
     async def _route(self, request: web.BaseRequest) -> web.Response:
         """Find out for whom a request is, and let that part answer."""
-        path = urlsplit(request.raw_path).path
+        path = _read_path(request)
         segments = tuple(unquote(segment) for segment in path.strip("/").split("/"))
         if segments[0] == VERSION:
             return await self._serve_graph(request, segments[1:])
@@ -66,7 +67,7 @@ class Face:
         caller, body = _NOBODY, None
         try:
             caller = self._parts.tenant.mint.read_bearer(
-                request.headers.get("Authorization"), find_origin(request)
+                _read_header(request, "Authorization"), find_origin(request)
             )
             body = await _read_graph_body(request)
             response = await self._dispatch(_to_graph_request(request, segments, caller, body))
@@ -106,7 +107,7 @@ class Face:
     def _refuse(self, fault: GraphFault, request: web.BaseRequest) -> GraphResponse:
         """Give the error body for a request that did not come as far as the router."""
         request_id = str(uuid4())
-        client_id = request.headers.get("client-request-id", request_id)
+        client_id = _read_header(request, "client-request-id") or request_id
         inner = {
             "date": f"{self._parts.tenant.clock.now():%Y-%m-%dT%H:%M:%S}",
             "request-id": request_id,
@@ -160,8 +161,8 @@ class Face:
 
 def find_origin(request: web.BaseRequest) -> str:
     """Give scheme, host and port as the caller sees them, also through a proxy."""
-    host = request.headers.get("X-Forwarded-Host") or request.headers.get("Host") or ""
-    scheme = request.headers.get("X-Forwarded-Proto", "https").lower()
+    host = _read_header(request, "X-Forwarded-Host") or _read_header(request, "Host") or ""
+    scheme = (_read_header(request, "X-Forwarded-Proto") or "https").lower()
     return f"{scheme if scheme in _SCHEMES else 'https'}://{host.split(',')[0].strip()}"
 
 
@@ -200,7 +201,7 @@ async def _read_graph_body(request: web.BaseRequest) -> Any:
     if request.content_type != "application/json":
         raise GraphFault(415, "UnsupportedMediaType", "A media type of application/json is needed.")
     try:
-        return json.loads(raw)
+        return read_json(raw)
     except (ValueError, RecursionError) as error:
         raise GraphFault(
             400,
@@ -221,5 +222,27 @@ async def _read_bounded(request: web.BaseRequest) -> bytes:
     return b"".join(chunks)
 
 
+def _read_path(request: web.BaseRequest) -> str:
+    """Give the path as it was sent.
+
+    Raises:
+        GraphFault: 400 for a target that is no URL.
+    """
+    try:
+        return urlsplit(request.raw_path).path
+    except ValueError as error:
+        raise GraphFault(400, "BadRequest", "The request URI is not valid.") from error
+
+
+def _read_header(request: web.BaseRequest, name: str) -> str | None:
+    value = request.headers.get(name)
+    return None if value is None else _to_text(value)
+
+
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
+    return {name.lower(): _to_text(value) for name, value in headers.items()}
+
+
+def _to_text(value: str) -> str:
+    """Give a header with a mark for each byte that was no UTF-8: it may be told again in JSON."""
+    return value.encode("utf-8", "replace").decode()

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any, Final, Literal, TypeVar
 from uuid import UUID
 
-from service.sandbox.beliefs import Beliefs
+from service.sandbox.beliefs import SKEW_MAX_S, Beliefs
 from service.sandbox.delta_tokens import DeltaTokens
 from service.sandbox.event_reader import EventReader
 from service.sandbox.ids import Ids
@@ -288,7 +288,7 @@ class World:
         """
         for name, position in positions.items():
             held = getattr(self.beliefs, name, None)
-            number = isinstance(position, int | float) and not isinstance(position, bool)
+            number = isinstance(position, int | float) and abs(position) <= SKEW_MAX_S
             if (
                 held is None
                 or (isinstance(held, bool) != isinstance(position, bool))

@@ -73,6 +73,8 @@ async def test_ordinary_mail_lands_in_the_inbox(asking: Asking) -> None:
         ("/clock", {}, "'advance_s' is missing"),
         ("/beliefs", {"flat_earth": True}, "'flat_earth' has no position"),
         ("/beliefs", {"legacy_dn": "yes"}, "'legacy_dn' has no position"),
+        ("/beliefs", {"clock_skew_s": 1e300}, "'clock_skew_s' has no position"),
+        ("/application", {"denied_mailboxes": [1]}, "'denied_mailboxes' must be an address"),
         ("/nowhere", {}, "there is no 'nowhere'"),
     ],
 )

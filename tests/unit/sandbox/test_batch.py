@@ -104,10 +104,17 @@ async def test_one_part_may_be_throttled_alone(tenant: Tenant) -> None:
         {"requests": [_get("1", ALEX), _get("2", ALEX, dependsOn=["9"])]},
         {"requests": [_get("1", ALEX), _get("2", ALEX), _get("3", ALEX, dependsOn=["1", "2"])]},
         {"requests": [_get("1", ALEX, headers=["Prefer"])]},
+        {"requests": [_get("1", ALEX, dependsOn=[["1"]])]},
+        {"requests": [_get("1", "https://[/v1.0/me")]},
     ],
 )
 async def test_a_malformed_batch_is_refused_whole(tenant: Tenant, body: Any) -> None:
     answer = await tenant.ask("app", "POST", "/$batch", body)
+    assert (answer.status, answer.body["error"]["code"]) == (400, "BadRequest")
+
+
+async def test_a_batch_takes_no_options(tenant: Tenant) -> None:
+    answer = await tenant.ask("app", "POST", "/$batch?$top=1", {"requests": [_get("1", ALEX)]})
     assert (answer.status, answer.body["error"]["code"]) == (400, "BadRequest")
 
 

@@ -334,6 +334,6 @@ def test_old_keys_are_forgotten_after_some_rotations() -> None:
         ring.rotate()
     assert ring.read(token) == {"a": 1}
     ring.rotate()
-    with pytest.raises(jwt.InvalidKeyError):
+    with pytest.raises(jwt.InvalidSignatureError):
         ring.read(token)
     assert len(ring.build_jwks()["keys"]) == KEYS_SHOWN_MAX
