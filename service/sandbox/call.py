@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from service.sandbox.ids import check_id
 from service.sandbox.items import READER_ROLES, WRITER_ROLES
 from service.sandbox.mailbox import Mailbox
 from service.sandbox.odata import Options, parse_preferences
@@ -22,6 +23,7 @@ from service.sandbox.world import World
 if TYPE_CHECKING:
     from service.sandbox.routing import Router
 
+_ITEM_KEYS = frozenset({"calendar", "event", "message"})
 Access = Literal["own", "read", "write"]
 CallHandler = Callable[["Call"], GraphResponse]
 
@@ -191,6 +193,8 @@ def _bind(world: World, pattern: str, handler: CallHandler, need: Need, access: 
         }
         call = Call(world, request, keys)
         call.admit(need, access)
+        for name in _ITEM_KEYS & keys.keys():
+            check_id(keys[name])
         return handler(call)
 
     return run

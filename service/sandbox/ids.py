@@ -1,15 +1,19 @@
-"""Makes every id and key that the sandbox hands out, from one seed, so that a history can be played again."""
+"""Makes every id and key that the sandbox hands out, from one seed; tells what could be an id at all."""
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode, urlsafe_b64encode
 from random import Random
 from typing import Final
 from uuid import UUID
 
+from service.sandbox.wire import GraphFault
+
 _REGULAR: Final = "AAMkA"
 _IMMUTABLE: Final = "AAkALgAAAAAAHYQDEapmEc2byACqAC-EWg0A"
 _CONTAINER: Final = "AQMkA"
+_WELL_FORMED: Final = re.compile(r"A[AQ](?:Mk|kA)[\w+/-]{12,}={0,2}", re.ASCII)
 
 
 class Ids:
@@ -57,6 +61,16 @@ class Ids:
     def _id(self, prefix: str, mailbox_id: str, entropy: int) -> str:
         blob = UUID(mailbox_id).bytes[:9] + self._random.randbytes(entropy)
         return f"{prefix}{urlsafe_b64encode(blob).decode().rstrip('=')}AAA="
+
+
+def check_id(given: str) -> None:
+    """Refuse what cannot be the id of an item or folder, whatever the mailbox holds.
+
+    Raises:
+        GraphFault: 400.
+    """
+    if not _WELL_FORMED.fullmatch(given):
+        raise GraphFault(400, "ErrorInvalidIdMalformed", "Id is malformed.")
 
 
 def quote_etag(change_key: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from typing import Any, Final
 
-from service.sandbox.ids import Ids, quote_etag
+from service.sandbox.ids import Ids, check_id, quote_etag
 from service.sandbox.items import Calendar, Event, Folder, FolderEntry, Message, Permission
 from service.sandbox.people import User
 from service.sandbox.wire import Change, GraphFault
@@ -135,12 +135,13 @@ class Mailbox:
         """Find a folder by id, or by well-known name in any case.
 
         Raises:
-            GraphFault: 404.
+            GraphFault: 404; 400 for what is neither a name nor an id.
         """
         known = id_or_name.lower()
         for folder in self.folders.values():
             if folder.id == id_or_name or (folder.well_known and folder.well_known == known):
                 return folder
+        check_id(id_or_name)
         raise GraphFault(404, "ErrorItemNotFound", "The specified folder could not be found in the store.")
 
     def folder_messages(self, folder: Folder) -> list[Message]:

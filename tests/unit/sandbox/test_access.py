@@ -115,7 +115,9 @@ async def test_ids_are_of_one_mailbox_and_come_in_two_kinds(tenant: Tenant) -> N
     for known in (immutable, made["id"]):
         assert (await tenant.get("alex", f"/me/events/{known}"))["id"] == made["id"]
         assert (await tenant.ask("megan", "GET", f"/me/events/{known}")).status == 404
-        assert (await tenant.ask("alex", "GET", f"/me/events/{known.swapcase()}")).status == 404
+        assert (
+            await tenant.ask("alex", "GET", f"/me/events/{known[:20]}{known[20:].swapcase()}")
+        ).status == 404
     given = {"inputIds": [made["id"], "x"], "sourceIdType": "restId", "targetIdType": "restImmutableEntryId"}
     answer = await tenant.ask("app", "POST", f"{ALEX}/translateExchangeIds", given)
     good, bad = answer.body["value"]

@@ -9,6 +9,7 @@ import pytest
 from tests.unit.sandbox.tenant import Tenant, meeting, weekly
 
 ALEX = "/users/AlexW@contoso.OnMicrosoft.com"
+UNKNOWN = "AAMkADADVj3fyAABZ5hYdAAA="
 
 
 @pytest.mark.parametrize(
@@ -19,10 +20,14 @@ ALEX = "/users/AlexW@contoso.OnMicrosoft.com"
         (f"{ALEX}/calendar/nothing", 400, "BadRequest"),
         ("/users/nobody@contoso.com", 404, "Request_ResourceNotFound"),
         ("/users/nobody@contoso.com/messages", 404, "ErrorInvalidUser"),
-        (f"{ALEX}/messages/AAMkA", 404, "ErrorItemNotFound"),
-        (f"{ALEX}/events/AAMkA", 404, "ErrorItemNotFound"),
-        (f"{ALEX}/calendars/AAMkA", 404, "ErrorItemNotFound"),
-        (f"{ALEX}/mailFolders/nowhere", 404, "ErrorItemNotFound"),
+        (f"{ALEX}/messages/{UNKNOWN}", 404, "ErrorItemNotFound"),
+        (f"{ALEX}/events/{UNKNOWN}", 404, "ErrorItemNotFound"),
+        (f"{ALEX}/calendars/{UNKNOWN}", 404, "ErrorItemNotFound"),
+        (f"{ALEX}/mailFolders/{UNKNOWN}", 404, "ErrorItemNotFound"),
+        (f"{ALEX}/messages/AAMkA", 400, "ErrorInvalidIdMalformed"),
+        (f"{ALEX}/events/{UNKNOWN}x", 400, "ErrorInvalidIdMalformed"),
+        (f"{ALEX}/calendars/primary/events", 400, "ErrorInvalidIdMalformed"),
+        (f"{ALEX}/mailFolders/nowhere", 400, "ErrorInvalidIdMalformed"),
         (f"{ALEX}/mailboxSettings/colour", 400, "BadRequest"),
         (f"{ALEX}/messages?$search=x", 400, "BadRequest"),
         (f"{ALEX}/messages?select=subject", 400, "BadRequest"),
@@ -129,6 +134,10 @@ async def test_a_refusal_has_graphs_shape_and_ids(tenant: Tenant) -> None:
         ({"recurrence": weekly(1000)}, "ErrorInvalidRecurrence"),
         ({"start": {"dateTime": "9999-12-31T23:00:00", "timeZone": "UTC"}}, "ErrorInvalidRequest"),
         ({"attachments": []}, "RequestBodyRead"),
+        ({"attendees": [None]}, "RequestBodyRead"),
+        ({"locations": [None]}, "RequestBodyRead"),
+        ({"categories": ["red", None]}, "RequestBodyRead"),
+        ({"singleValueExtendedProperties": [{"value": "x"}]}, "ErrorInvalidProperty"),
         ({"singleValueExtendedProperties": [{"id": "String Colour", "value": "x"}]}, "ErrorInvalidProperty"),
     ],
 )
