@@ -16,7 +16,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from service.reconcile.derive import DerivedAttendee, DerivedInstance
+from service.reconcile.attendee import DerivedAttendee
+from service.reconcile.derive import DerivedInstance
 from service.reconcile.emit import Said, UpdateType
 from service.reconcile.facts import EventHead
 from service.reconcile.instant import Instant, instant_of

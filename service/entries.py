@@ -27,7 +27,6 @@ class Origin(StrEnum):
     BASELINE = "baseline"
     SWEEP = "sweep"
     TIMER = "timer"
-    FOLLOW_UP = "follow_up"
     REPLAY = "replay"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from service.intake.client_state import ResourceKind
 from service.intake.listener import ListenerLimits
 from service.intake.webhook import WebhookLimits
+from service.pipeline.calendar import CalendarLimits
 from service.pipeline.committer import CommitLimits
 from service.pipeline.retry import RetryLimits
 from service.pipeline.worker import WorkerLimits
@@ -45,6 +46,11 @@ def take_listener_limits(settings: Settings) -> ListenerLimits:
         stop_timeout_s=settings.drain_s,
         backlog=settings.backlog_max,
     )
+
+
+def take_calendar_limits(settings: Settings) -> CalendarLimits:
+    """Give the bounds of reading along."""
+    return CalendarLimits(occurrences_max=settings.occurrences_read_max)
 
 
 def take_worker_limits(settings: Settings) -> WorkerLimits:

@@ -14,7 +14,6 @@ from service.admin import AdminListener
 from service.bootstrap.graph_side import Graph, open_graph
 from service.bootstrap.redis_side import Streams, build_committer, open_streams
 from service.clock import Clock, SystemClock
-from service.entries import IntakeEntry
 from service.errors import ConfigError
 from service.intake.appender import Appender, Durability
 from service.intake.client_state import ClientStateKeys, derive_client_state_keys
@@ -22,6 +21,7 @@ from service.intake.listener import PublicListener, build_tls_context
 from service.intake.notification import build_rules
 from service.intake.webhook import Webhook
 from service.limits import (
+    take_calendar_limits,
     take_keeper_options,
     take_listener_limits,
     take_message_kind,
@@ -31,6 +31,7 @@ from service.limits import (
 )
 from service.metrics import Metrics
 from service.observing import KeeperObserver, WorkerObserver
+from service.pipeline.calendar import CalendarReads
 from service.pipeline.process import Processor
 from service.pipeline.watching import BookWatching
 from service.pipeline.worker import Worker
@@ -150,18 +151,15 @@ def _build_appender(settings: Settings, streams: Streams, metrics: Metrics, cloc
 def build_worker(settings: Settings, streams: Streams, graph: Graph, metrics: Metrics) -> WorkerRole:
     """Build what works the intake stream off."""
     clock = SystemClock()
-    watching = BookWatching(streams.records, clock, refresh_s=settings.watch_refresh_s)
-
-    async def follow_up(entries: list[IntakeEntry]) -> None:
-        await streams.intake.append(entries)
+    watching = BookWatching(streams.records)
 
     processor = Processor(
         reader=graph.mailboxes,
         states=streams.states,
+        calendar=CalendarReads(graph.mailboxes, streams.states, take_calendar_limits(settings)),
         committer=build_committer(settings, streams, clock),
         watch=watching.current,
         desk=LifecycleDesk(records=streams.records),
-        follow_up=follow_up,
     )
     worker = Worker(
         consumer=name_process(),

@@ -29,9 +29,7 @@ class Processed:
 
     Attributes:
         updates: types of the updates it published, in order; may be empty.
-        meetings: how many meetings it touched.
     """
 
     ending: Ending
     updates: tuple[str, ...] = ()
-    meetings: int = 0

@@ -6,27 +6,23 @@ Must never wait: an error goes up, and `retry.py` decides.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Protocol, assert_never
 
 import msgspec
 
 from service.entries import IntakeEntry, Kind, Origin
-from service.errors import GoneError, LookedTooSoonError
-from service.pipeline.committer import Committer, Outcome, decode_pair, read_state
+from service.errors import GoneError
+from service.pipeline.calendar import CalendarReads
+from service.pipeline.committer import Committer, decode_pair, read_state
 from service.pipeline.outcomes import Ending, Processed
-from service.ports import Look, MailboxReader, StateStore
+from service.ports import MailboxReader, StateStore
 from service.reconcile.matching import is_legacy_address
 from service.reconcile.model import (
-    WHOLE,
     Address,
     CalendarEvent,
     DueFact,
-    EventFact,
     EventId,
-    EventType,
     Fact,
-    GoneFact,
     InstanceKey,
     MailboxKey,
     MeetingKey,
@@ -35,7 +31,6 @@ from service.reconcile.model import (
     OwnerKey,
     ResponseFact,
 )
-from service.reconcile.state import MeetingState
 from service.roster import WatchedOwner, WatchList
 
 
@@ -57,17 +52,17 @@ class Processor:
         *,
         reader: MailboxReader,
         states: StateStore,
+        calendar: CalendarReads,
         committer: Committer,
         watch: Callable[[], WatchList],
         desk: LifecycleDesk,
-        follow_up: Callable[[list[IntakeEntry]], Awaitable[None]],
     ) -> None:
         self._reader = reader
         self._states = states
+        self._calendar = calendar
         self._committer = committer
         self._watch = watch
         self._desk = desk
-        self._follow_up = follow_up
 
     async def fetch(self, entry: IntakeEntry) -> Read:
         """Read the message or event that an entry points to; None where there is nothing to read for us.
@@ -127,44 +122,14 @@ class Processor:
         owners: tuple[WatchedOwner, ...],
     ) -> Processed:
         for owner in _likely_first(owners, response.represented):
-            found = await self._read_meeting(owner, meeting, response.instance)
+            found = await self._calendar.read_for_answer(owner, meeting, response.instance, attendee)
             if found is None and not _is_represented(owner, response.represented):
                 continue
             if attendee in owner.aliases:
                 return Processed(ending=Ending.BY_ORGANIZER)
             fact = _response_fact(owner, meeting, attendee, response)
-            outcome = await self._commit(entry, owner, meeting, [*(found or ()), fact])
-            return _processed([outcome])
+            return await self._commit(entry, owner, meeting, [*(found or ()), fact])
         return Processed(ending=Ending.NOT_OURS)
-
-    async def _read_meeting(
-        self, owner: WatchedOwner, meeting: MeetingKey, instance: InstanceKey
-    ) -> list[Fact] | None:
-        """Give what must be read beside the answer; None where the meeting is not the owner's."""
-        state = await read_state(self._states, owner.key, meeting)
-        facts: list[Fact] = []
-        series = state.facts.instance(WHOLE).head
-        series_id = None if series is None else series.details.id
-        zone = "UTC" if series is None else series.details.zone
-        if series is None:
-            look = await self._reader.find_meeting(owner.key, meeting)
-            events = _organized(look, meeting)
-            if not events:
-                return None
-            facts = [_event_fact(owner, event) for event in events]
-            series_id, zone = events[0].details.id, events[0].details.zone
-        if instance != WHOLE and series_id is not None and state.facts.instance(instance).head is None:
-            facts += await self._read_instance(owner, meeting, series_id, instance, zone)
-        return facts
-
-    async def _read_instance(
-        self, owner: WatchedOwner, meeting: MeetingKey, series: EventId, instance: InstanceKey, zone: str
-    ) -> list[Fact]:
-        try:
-            look = await self._reader.find_instance(owner.key, series, instance, zone)
-        except GoneError:  # the series went meanwhile; its own notification tells
-            return []
-        return [_event_fact(owner, event) for event in _organized(look, meeting)]
 
     # --- events ---
 
@@ -178,38 +143,8 @@ class Processor:
             return await self._process_missing(entry, owner)
         if not isinstance(event, CalendarEvent) or not event.is_organizer:
             return Processed(ending=Ending.NOT_ORGANIZER)
-        facts: list[Fact] = [_event_fact(owner, event)]
-        if event.instance != WHOLE:
-            facts += await self._read_series(owner, event)
-        outcome = await self._commit(entry, owner, event.meeting, facts)
-        await self._reread_occurrences(entry, outcome)
-        return _processed([outcome])
-
-    async def _read_series(self, owner: WatchedOwner, occurrence: CalendarEvent) -> list[Fact]:
-        """Read the series of an occurrence where it is not held yet."""
-        state = await read_state(self._states, owner.key, occurrence.meeting)
-        if state.facts.instance(WHOLE).head is not None:
-            return []
-        look = await self._reader.find_meeting(owner.key, occurrence.meeting)
-        return [_event_fact(owner, event) for event in _organized(look, occurrence.meeting)]
-
-    async def _reread_occurrences(self, entry: IntakeEntry, outcome: Outcome) -> None:
-        """Ask for the held occurrences again when their series moved: Exchange changed or dropped them."""
-        before, after = (
-            outcome.before.facts.instance(WHOLE).head,
-            outcome.decision.state.facts.instance(WHOLE).head,
-        )
-        if before is None or after is None or before.slot == after.slot:
-            return
-        occurrences = [
-            replace(
-                entry, origin=Origin.FOLLOW_UP, item=held.head.details.id, change="", etag="", attempt="0"
-            )
-            for key, held in outcome.decision.state.facts.instances.items()
-            if key != WHOLE and held.head is not None
-        ]
-        if occurrences:
-            await self._follow_up(occurrences)
+        facts = await self._calendar.read_around(owner, event)
+        return await self._commit(entry, owner, event.meeting, facts)
 
     async def _process_missing(self, entry: IntakeEntry, owner: WatchedOwner) -> Processed:
         """Look into the calendar for an event that Graph does not find by its id."""
@@ -217,34 +152,8 @@ class Processor:
         if known is None:
             return Processed(ending=Ending.NEVER_KNOWN)
         meeting, instance = known
-        state = await read_state(self._states, owner.key, meeting)
-        look, instance = await self._look_for(owner, meeting, instance, state)
-        found = [_event_fact(owner, event) for event in _organized(look, meeting)]
-        facts: list[Fact] = [fact for fact in found if fact.instance == instance]
-        if not facts:
-            seen = state.facts.instance(instance).seen
-            if seen is not None and seen.ns == look.at.ns:
-                raise LookedTooSoonError("not found in the second in which it was last seen")
-            facts = [GoneFact(owner=owner.key, meeting=meeting, instance=instance, at=look.at)]
-        outcome = await self._commit(entry, owner, meeting, facts)
-        return _processed([outcome])
-
-    async def _look_for(
-        self, owner: WatchedOwner, meeting: MeetingKey, instance: InstanceKey, state: MeetingState
-    ) -> tuple[Look, InstanceKey]:
-        """Look for an instance; where its whole series is gone, that is what was looked for."""
-        series = state.facts.instance(WHOLE).head
-        if instance != WHOLE and series is not None:
-            try:
-                return (
-                    await self._reader.find_instance(
-                        owner.key, series.details.id, instance, series.details.zone
-                    ),
-                    instance,
-                )
-            except GoneError:
-                pass
-        return await self._reader.find_meeting(owner.key, meeting), WHOLE
+        facts = await self._calendar.look_for_missing(owner, meeting, instance)
+        return await self._commit(entry, owner, meeting, facts)
 
     # --- timers ---
 
@@ -262,18 +171,20 @@ class Processor:
         if state.timers.get((instance, attendee)) != pair:
             return Processed(ending=Ending.TIMER_STALE)
         fact = DueFact(owner=owner.key, meeting=meeting, instance=instance, attendee=attendee, pair=pair)
-        return _processed([await self._commit(entry, owner, meeting, [fact])])
+        return await self._commit(entry, owner, meeting, [fact])
 
     async def _commit(
         self, entry: IntakeEntry, owner: WatchedOwner, meeting: MeetingKey, facts: list[Fact]
-    ) -> Outcome:
-        return await self._committer.commit(
+    ) -> Processed:
+        outcome = await self._committer.commit(
             owner,
             meeting,
             facts,
-            is_baseline=entry.origin is Origin.BASELINE,
+            is_baseline=entry.origin is Origin.BASELINE or not owner.is_baselined,
             traceparent=entry.traceparent,
         )
+        updates = tuple(str(said.type) for said in outcome.said)
+        return Processed(ending=Ending.PUBLISHED if updates else Ending.JOINED, updates=updates)
 
 
 def _find_attendee(response: MeetingResponse) -> Address | None:
@@ -296,27 +207,6 @@ def _is_represented(owner: WatchedOwner, represented: Address | None) -> bool:
     return represented is not None and represented in owner.aliases
 
 
-def _organized(look: Look, meeting: MeetingKey) -> list[CalendarEvent]:
-    return [event for event in look.events if event.is_organizer and event.meeting == meeting]
-
-
-def _event_fact(owner: WatchedOwner, event: CalendarEvent) -> EventFact:
-    is_whole = event.details.type in (EventType.SINGLE, EventType.SERIES)
-    return EventFact(
-        owner=owner.key,
-        meeting=event.meeting,
-        instance=WHOLE if is_whole else event.instance,
-        last_modified=event.last_modified,
-        change_key=event.change_key,
-        seen=event.seen,
-        sequence=event.sequence,
-        slot=event.slot,
-        is_cancelled=event.is_cancelled,
-        rows=event.rows,
-        details=event.details,
-    )
-
-
 def _response_fact(
     owner: WatchedOwner, meeting: MeetingKey, attendee: Address, response: MeetingResponse
 ) -> ResponseFact:
@@ -333,9 +223,3 @@ def _response_fact(
         proposal=response.proposal,
         witness=response.witness,
     )
-
-
-def _processed(outcomes: list[Outcome]) -> Processed:
-    updates = tuple(str(said.type) for outcome in outcomes for said in outcome.said)
-    ending = Ending.PUBLISHED if updates else Ending.JOINED
-    return Processed(ending=ending, updates=updates, meetings=len(outcomes))

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import msgspec
 
-from service.clock import Clock
 from service.ports import Book, Records
 from service.roster import WatchedOwner, WatchList, build_watch_list, decode_watched_owner
 
 
 class BookWatching:
-    """Keeps the watch list; looks at the book's counter at most every `refresh_s`."""
+    """Keeps the watch list; looks at the book's counter each time it is asked to refresh."""
 
-    def __init__(self, records: Records, clock: Clock, *, refresh_s: float = 0.5) -> None:
+    def __init__(self, records: Records) -> None:
         self._records = records
-        self._clock = clock
-        self._refresh_s = refresh_s
         self._watch = WatchList()
         self._counter: int | None = None
-        self._looked_at: float | None = None
 
     def current(self) -> WatchList:
         """Give the list; the same object until it changes."""
@@ -30,15 +26,11 @@ class BookWatching:
         Raises:
             StreamError: Redis is away.
         """
-        now = self._clock.monotonic()
-        if self._looked_at is not None and now - self._looked_at < self._refresh_s:
-            return
         counter = await self._records.read_counter(Book.OWNERS)
         if counter != self._counter:
             records = await self._records.read_all(Book.OWNERS)
             self._watch = build_watch_list(_readable(records))
             self._counter = counter
-        self._looked_at = now
 
 
 def _readable(records: dict[str, str]) -> list[WatchedOwner]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -150,23 +150,24 @@ class Worker:
 
     async def _take_new(self) -> None:
         await self._wait_for_room()
-        await self._watching.refresh()
         count = min(self._limits.read_count, self._limits.in_flight_max - len(self._taken))
-        for delivered in await self._intake.read(
-            self._consumer, count=max(count, 1), block_s=self._limits.block_s
-        ):
-            self._take(delivered)
+        taken = await self._intake.read(self._consumer, count=max(count, 1), block_s=self._limits.block_s)
+        await self._take_all(taken)
 
     async def _take_over(self) -> None:
         free = self._limits.in_flight_max - len(self._taken)
         if free <= 0:
             return
         count = min(self._limits.read_count, free)
-        for delivered in await self._intake.claim(
-            self._consumer, idle_s=self._limits.claim_idle_s, count=count
-        ):
-            if delivered.id not in self._taken:
-                self._take(delivered)
+        taken = await self._intake.claim(self._consumer, idle_s=self._limits.claim_idle_s, count=count)
+        await self._take_all([delivered for delivered in taken if delivered.id not in self._taken])
+
+    async def _take_all(self, taken: Sequence[Delivered]) -> None:
+        """Take entries, once the watch list is at least as new as they are."""
+        if taken:
+            await self._watching.refresh()
+        for delivered in taken:
+            self._take(delivered)
 
     async def _release_due(self) -> None:
         while await self._intake.release_due(self._clock.now(), count=self._limits.due_count):

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from service.reconcile.derive import CANCELLED, DerivedAttendee, DerivedInstance, DerivedMeeting
+from service.reconcile.attendee import DerivedAttendee
+from service.reconcile.derive import CANCELLED, DerivedInstance, DerivedMeeting
 from service.reconcile.facts import same_slot
 from service.reconcile.model import WHOLE, Address, InstanceKey, ResponseValue
 from service.reconcile.rules import Standing
@@ -77,6 +78,7 @@ def emit(
     """
     said: list[Said] = []
     for key, instance in derived.instances.items():
+        before = len(said)
         if instance.ending:
             said += _say_ending(key, instance, told)
             told = _after_ending(key, instance, told)
@@ -90,6 +92,8 @@ def emit(
             said += updates
             if updates:
                 told = _with_attendee(told, key, person, after)
+        if len(said) > before:  # every update names the slot by the way
+            told = told.with_instance(key, replace(told.instance(key), slot=instance.slot))
     return tuple(said), told
 
 
@@ -105,7 +109,7 @@ def snapshot(derived: DerivedMeeting, told: ToldMeeting) -> tuple[tuple[Said, ..
                 continue
             held = told.held(key, person)
             said.append(_about(key, person, attendee, UpdateType.SNAPSHOT, _previous(held)))
-            told = _with_attendee(told, key, person, _held_after_snapshot(attendee, held))
+            told = _with_attendee(told, key, person, _held_after_snapshot(attendee))
     return tuple(said), told
 
 
@@ -123,26 +127,18 @@ def _tell_slot(
     key: InstanceKey, instance: DerivedInstance, told: ToldMeeting
 ) -> tuple[tuple[Said, ...], ToldMeeting]:
     held = told.instance(key)
-    if held.ending:
+    if held.ending:  # it came back: nothing is held of it any more
         held = ToldInstance(is_detached=key != WHOLE)
+        told = told.with_instance(key, held)
     known = held.slot or instance.place
     if known is None or instance.slot is None or same_slot(known, instance.slot):
-        return (), _with_slot(told, key, held, instance)
+        return (), told
     update = Said(instance=key, type=UpdateType.RESCHEDULED)
     attendees = {person: replace(each, standing="", proposal=None) for person, each in held.attendees.items()}
     moved = replace(held, slot=instance.slot, attendees=attendees, is_moved=key != WHOLE)
     if key == WHOLE:  # consumers drop what they hold of its occurrences
         return (update,), ToldMeeting(instances={WHOLE: moved})
     return (update,), told.with_instance(key, moved)
-
-
-def _with_slot(
-    told: ToldMeeting, key: InstanceKey, held: ToldInstance, instance: DerivedInstance
-) -> ToldMeeting:
-    """Note the slot where it is told by the way; an occurrence in its place needs no note."""
-    if key == WHOLE:
-        held = replace(held, slot=instance.slot)
-    return told if held == told.instance(key) else told.with_instance(key, held)
 
 
 def _everyone(key: InstanceKey, instance: DerivedInstance, told: ToldMeeting) -> list[Address]:
@@ -170,6 +166,7 @@ def _tell_attendee(
             is_present=True,
             value=added.value,
             standing=str(added.standing) if added.standing.is_told else "",
+            proposal=_span(attendee) if is_baseline else None,
             name=added.name,
             type=attendee.row.type,
         )
@@ -237,12 +234,16 @@ def _previous(held: ToldAttendee | None) -> ResponseValue | None:
     return held.value if held is not None and held.is_present else None
 
 
-def _held_after_snapshot(attendee: DerivedAttendee, held: ToldAttendee | None) -> ToldAttendee:
+def _span(attendee: DerivedAttendee) -> tuple[int, int] | None:
+    return None if attendee.proposal is None else attendee.proposal.span
+
+
+def _held_after_snapshot(attendee: DerivedAttendee) -> ToldAttendee:
     return ToldAttendee(
         is_present=True,
         value=attendee.value,
         standing=str(attendee.standing) if attendee.standing.is_told else "",
-        proposal=None if held is None else held.proposal,
+        proposal=_span(attendee),
         name=attendee.row.name,
         type=attendee.row.type,
     )

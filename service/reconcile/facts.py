@@ -82,6 +82,7 @@ class AttendeeFacts:
         row: its row in E*; None where E* does not list it.
         answered_ns: F, the latest status time with an answer in any event of this instance.
         row_times_ns: T, every status time with an answer; kept for the series only.
+        listed_ns: the first time at which an event that lists it was seen; kept for the series only.
         answers: R*, one per slot, in a fixed order.
         due: pairs whose grace period has passed.
     """
@@ -89,6 +90,7 @@ class AttendeeFacts:
     row: AttendeeRow | None = None
     answered_ns: int | None = None
     row_times_ns: tuple[int, ...] = ()
+    listed_ns: int | None = None
     answers: tuple[MessageAnswer, ...] = ()
     due: tuple[Pair, ...] = ()
 
@@ -114,33 +116,32 @@ class InstanceFacts:
         return self.gone_at is not None and (self.seen is None or self.gone_at.ns > self.seen.ns)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Alias:
-    """The person an address belongs to."""
+    """Two addresses of one person.
 
+    Attributes:
+        is_by_name: found through a unique display name only.
+    """
+
+    alias: Address
     person: Address
     is_by_name: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeetingFacts:
-    """All that is held of one meeting."""
+    """All that is held of one meeting.
+
+    Attributes:
+        aliases: in a fixed order.
+    """
 
     instances: dict[InstanceKey, InstanceFacts] = field(default_factory=dict)
-    aliases: dict[Address, Alias] = field(default_factory=dict)
+    aliases: tuple[Alias, ...] = ()
 
     def instance(self, key: InstanceKey) -> InstanceFacts:
         return self.instances.get(key, _NO_INSTANCE)
-
-    @property
-    def has_event(self) -> bool:
-        """Tell whether any event of the meeting was ever read."""
-        return any(instance.head is not None for instance in self.instances.values())
-
-    def person_of(self, address: Address) -> Address:
-        """Give the address under which this address is published."""
-        alias = self.aliases.get(address)
-        return address if alias is None else alias.person
 
 
 _NO_INSTANCE: Final = InstanceFacts()
@@ -209,8 +210,8 @@ def _join_event(held: InstanceFacts, event: EventFact) -> InstanceFacts:
         address: _join_row(
             held.attendees.get(address, _NO_ATTENDEE),
             rows.get(address),
+            event,
             is_greater=is_greater,
-            keeps_times=event.instance == WHOLE,
         )
         for address in {**held.attendees, **rows}
     }
@@ -220,14 +221,19 @@ def _join_event(held: InstanceFacts, event: EventFact) -> InstanceFacts:
 
 
 def _join_row(
-    held: AttendeeFacts, row: AttendeeRow | None, *, is_greater: bool, keeps_times: bool
+    held: AttendeeFacts, row: AttendeeRow | None, event: EventFact, *, is_greater: bool
 ) -> AttendeeFacts:
-    answered, times = held.answered_ns, held.row_times_ns
-    if row is not None and row.value.is_answer:
+    if row is None:
+        return replace(held, row=None) if is_greater else held
+    if event.instance == WHOLE:
+        held = replace(held, listed_ns=min(held.listed_ns or event.seen.ns, event.seen.ns))
+    if row.value.is_answer:
         at = status_ns(row)
-        answered = at if answered is None else max(answered, at)
-        times = tuple(sorted({*times, at})) if keeps_times else times
-    return replace(held, row=row if is_greater else held.row, answered_ns=answered, row_times_ns=times)
+        times = (*held.row_times_ns, at) if event.instance == WHOLE else ()
+        held = replace(
+            held, answered_ns=max(held.answered_ns or 0, at), row_times_ns=tuple(sorted(set(times)))
+        )
+    return replace(held, row=row) if is_greater else held
 
 
 def _join_response(held: AttendeeFacts, fact: ResponseFact) -> AttendeeFacts:
@@ -262,11 +268,8 @@ def _join_slot(slots: tuple[SlotSpan, ...], event: EventFact) -> tuple[SlotSpan,
 
 
 def _join_alias(meeting: MeetingFacts, fact: AliasFact) -> MeetingFacts:
-    held = meeting.aliases.get(fact.alias)
-    found = Alias(person=fact.person, is_by_name=fact.is_by_name)
-    if held is not None:  # what the directory says comes before what a name suggests
-        found = min(held, found, key=lambda alias: (alias.is_by_name, alias.person))
-    return replace(meeting, aliases={**meeting.aliases, fact.alias: found})
+    alias = Alias(alias=fact.alias, person=fact.person, is_by_name=fact.is_by_name)
+    return replace(meeting, aliases=tuple(sorted({*meeting.aliases, alias})))
 
 
 def status_ns(row: AttendeeRow) -> int:

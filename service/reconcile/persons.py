@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from service.reconcile.facts import (
+    Alias,
     AttendeeFacts,
     InstanceFacts,
     MeetingFacts,
@@ -24,33 +25,55 @@ class PersonFacts:
         row: in the event; None where it does not list them.
         answered_ns: F over all addresses; None where no event ever showed an answer.
         row_times_ns: T over all addresses.
+        listed_ns: when the series was first seen to list them; None where it never was.
         answers: the greatest per slot.
     """
 
     row: AttendeeRow | None
     answered_ns: int | None
     row_times_ns: frozenset[int]
+    listed_ns: int | None
     answers: tuple[MessageAnswer, ...]
     due: frozenset[Pair]
 
 
-NOBODY = PersonFacts(row=None, answered_ns=None, row_times_ns=frozenset(), answers=(), due=frozenset())
+NOBODY = PersonFacts(
+    row=None, answered_ns=None, row_times_ns=frozenset(), listed_ns=None, answers=(), due=frozenset()
+)
 
 
 def gather_persons(meeting: MeetingFacts, instance: InstanceFacts) -> dict[Address, PersonFacts]:
     """Give everyone of whom anything is known in this instance, by published address, in order."""
+    persons = find_persons(meeting.aliases)
     grouped: dict[Address, list[AttendeeFacts]] = {}
     for address, facts in sorted(instance.attendees.items()):
-        grouped.setdefault(meeting.person_of(address), []).append(facts)
+        grouped.setdefault(persons.get(address, address), []).append(facts)
     return {person: _merge(parts) for person, parts in sorted(grouped.items())}
+
+
+def find_persons(aliases: Iterable[Alias]) -> dict[Address, Address]:
+    """Give the address under which each aliased address is published: one that is nobody's alias."""
+    aliases = tuple(aliases)
+    together: dict[Address, set[Address]] = {}
+    for each in aliases:
+        merged = together.get(each.alias, {each.alias}) | together.get(each.person, {each.person})
+        for address in merged:
+            together[address] = merged
+    known_aliases = {each.alias for each in aliases}
+    return {
+        address: min(group, key=lambda one: (one in known_aliases, one))
+        for address, group in together.items()
+    }
 
 
 def _merge(parts: list[AttendeeFacts]) -> PersonFacts:
     answered = [part.answered_ns for part in parts if part.answered_ns is not None]
+    listed = [part.listed_ns for part in parts if part.listed_ns is not None]
     return PersonFacts(
         row=max((part.row for part in parts if part.row is not None), key=_row_order, default=None),
         answered_ns=max(answered, default=None),
         row_times_ns=frozenset(at for part in parts for at in part.row_times_ns),
+        listed_ns=min(listed, default=None),
         answers=tuple(_greatest_per_slot(answer for part in parts for answer in part.answers)),
         due=frozenset(pair for part in parts for pair in part.due),
     )

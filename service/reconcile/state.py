@@ -60,7 +60,7 @@ class _Attendee(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _encoder: Final = msgspec.json.Encoder(order="sorted")
-_decode_aliases: Final = msgspec.json.Decoder(dict[str, Alias]).decode
+_decode_aliases: Final = msgspec.json.Decoder(tuple[Alias, ...]).decode
 _decode_instance: Final = msgspec.json.Decoder(_Instance).decode
 _decode_attendee: Final = msgspec.json.Decoder(_Attendee).decode
 
@@ -83,7 +83,7 @@ def decode_state(flat: Mapping[str, str]) -> MeetingState:
     Raises:
         msgspec.DecodeError: a field does not hold what it should.
     """
-    aliases = {Address(name): alias for name, alias in _decode_aliases(flat.get(_ALIASES, "{}")).items()}
+    aliases = _decode_aliases(flat.get(_ALIASES, "[]"))
     attendees: dict[InstanceKey, dict[Address, _Attendee]] = {}
     instances: dict[InstanceKey, _Instance] = {}
     for name, text in flat.items():

@@ -32,7 +32,7 @@ class ToldInstance:
 
     Attributes:
         ending: `cancelled` or `deleted` once that was told; everybody was dropped with it.
-        slot: where a consumer holds the meeting to be; None where nothing was told.
+        slot: where a consumer holds the meeting to be; None where nothing was said of it.
         is_detached: came back after an ending: nobody of the series is known here any more.
         is_moved: its own move was told: what was said of the series' proposals and standings is void here.
     """

@@ -66,7 +66,7 @@ class WorkerLimitSettings(BaseSettings):
     retry_wait_max_s: Seconds = Field(300.0, description="before any retry: the largest back-off")
     retry_after_max_s: Seconds = Field(3600.0, description="Graph's own wish is honoured up to this")
     races_max: Count = Field(20, description="lost commits that are joined again before a retry")
-    watch_refresh_s: Seconds = Field(0.5, description="how soon a change of the roster is followed")
+    occurrences_read_max: Count = Field(50, description="held occurrences that are read along with a series")
     waiting_hours: Seconds = Field(72.0, description="how long answers wait for the event they answer")
 
 

@@ -9,6 +9,7 @@ import pytest
 from service import limits
 from service.intake.listener import ListenerLimits
 from service.intake.webhook import WebhookLimits
+from service.pipeline.calendar import CalendarLimits
 from service.pipeline.committer import CommitLimits
 from service.pipeline.retry import RetryLimits
 from service.pipeline.worker import WorkerLimits
@@ -31,6 +32,7 @@ def defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Settings:
 def test_each_part_gets_its_own_defaults(defaults: Settings) -> None:
     taken = {
         "webhook": limits.take_webhook_limits(defaults),
+        "calendar": limits.take_calendar_limits(defaults),
         "worker": limits.take_worker_limits(defaults),
         "retry": limits.take_retry_limits(defaults),
         "commit": limits.take_commit_limits(defaults),
@@ -40,6 +42,7 @@ def test_each_part_gets_its_own_defaults(defaults: Settings) -> None:
 
     assert taken == {
         "webhook": WebhookLimits(),
+        "calendar": CalendarLimits(),
         "worker": WorkerLimits(),
         "retry": RetryLimits(),
         "commit": CommitLimits(),

@@ -9,6 +9,7 @@ import pytest
 
 from service.entries import IntakeEntry, Kind, Origin
 from service.errors import LookedTooSoonError
+from service.pipeline.calendar import CalendarReads
 from service.pipeline.committer import Committer
 from service.pipeline.outcomes import Ending
 from service.pipeline.process import Processor
@@ -86,10 +87,10 @@ class World:
         self.processor = Processor(
             reader=self.reader,
             states=self.states,
+            calendar=CalendarReads(self.reader, self.states),
             committer=committer,
             watch=lambda: self.watch,
             desk=self.desk,
-            follow_up=self.intake.append,
         )
 
     async def take(self, entry: IntakeEntry) -> Ending:
@@ -290,14 +291,63 @@ async def test_with_the_whole_series_gone_the_series_is_deleted() -> None:
     assert "/instances/" not in world.states.published[-1]["source"]
 
 
-async def test_a_moved_series_has_its_held_occurrences_read_again() -> None:
+async def test_a_moved_series_is_read_together_with_its_held_occurrences() -> None:
     world = World()
     world.put_event("series", event(1, row("ann"), is_series=True))
     world.put_event("day2", event(5, row("ann", "declined", 4), instance=DAY2, place=24))
     await world.event("day2")
     world.put_event("series", event(50, row("ann"), is_series=True, place=1))
+    world.put_event("day2", event(50, row("ann"), instance=DAY2, place=25, seen=51))
     await world.event("series")
-    assert [(entry.item, entry.origin) for entry in world.intake.appended] == [("day2", Origin.FOLLOW_UP)]
+    assert world.states.said()[2:] == ["event.rescheduled"]
+
+
+async def test_an_occurrence_that_went_with_the_move_is_looked_for_by_its_date() -> None:
+    world = World()
+    world.put_event("series", event(1, row("ann"), is_series=True))
+    world.put_event("day2", event(5, row("ann", "declined", 4), instance=DAY2, place=26))
+    await world.event("day2")
+    del world.reader.events["owner", "day2"]
+    world.put_event("series", event(50, row("ann"), is_series=True, place=1))
+    world.put_event("day2-again", event(50, row("ann"), instance=DAY2, place=25, seen=51))
+    world.reader.calls.clear()
+    await world.event("series")
+    assert world.reader.calls[:3] == ["event series", "event day2", f"instance {DAY2}"]
+    assert world.states.said()[-1] == "event.rescheduled"
+    assert "/instances/" not in world.states.published[-1]["source"]
+
+
+async def test_someone_taken_off_the_series_is_not_added_back_at_an_occurrence() -> None:
+    world = World()
+    world.put_event("series", event(1, row("ann"), row("bob"), is_series=True))
+    world.put_event("day2", event(1, row("ann"), row("bob"), instance=DAY2, place=24))
+    await world.event("day2")
+    world.put_event("series", event(50, row("ann"), is_series=True))
+    world.put_event("day2", event(50, row("ann"), instance=DAY2, place=24))
+    await world.event("series")
+    assert world.states.said() == ["attendee.added ann", "attendee.added bob", "attendee.removed bob"]
+
+
+async def test_an_occurrence_read_before_its_answered_series_is_not_taken_for_an_exception() -> None:
+    world = World()
+    world.put_event("series", event(1, row("ann"), is_series=True))
+    await world.event("series")
+    world.put_event("series", event(10, row("ann", "accepted", 9), is_series=True))
+    world.put_event("day2", event(10, row("ann", "accepted", 9), instance=DAY2, place=24))
+    await world.event("day2")
+    await world.event("series")
+    assert [fields["source"] for fields in world.states.published if "/instances/" in fields["source"]] == []
+
+
+async def test_an_answer_of_someone_not_listed_at_the_occurrence_reads_it_again() -> None:
+    world = World()
+    world.put_event("series", event(1, row("ann"), is_series=True))
+    world.put_event("day2", event(1, row("ann"), instance=DAY2, place=24))
+    await world.event("day2")
+    world.put_event("day2", event(20, row("ann"), row("eve"), instance=DAY2, place=24))
+    world.put_message("m1", response("eve", "accepted", 30, instance=DAY2, place=24))
+    await world.message("m1")
+    assert world.states.said()[1:] == ["attendee.added eve", "response.changed eve"]
 
 
 async def test_a_timer_acts_only_while_its_pair_stands() -> None:

@@ -102,6 +102,42 @@ SINGLE: dict[str, tuple[list[Step], list[str]]] = {
             "reset ann none (declined)",
         ],
     ),
+    "a late answer to the old slot does not undo the answer to the new one": (
+        [
+            event(1, row("ann")),
+            event(20, row("ann"), place=1, sequence=1),
+            response("ann", "accepted", 30, place=1, sequence=1),
+            event(31, row("ann", "accepted", 30), place=1, sequence=1),
+            response("ann", "declined", 40),
+        ],
+        [
+            "added ann none",
+            "rescheduled",
+            "changed ann accepted (none)",
+            "confirmed ann accepted (accepted)",
+        ],
+    ),
+    "a meeting without attendees moves in silence": (
+        [event(1), event(20, place=1), event(30, row("ann"), place=1)],
+        ["added ann none"],
+    ),
+    "a snapshot or an answer brings its proposal, and only the answer tells it apart": (
+        [event(1, row("ann", "tentativelyAccepted", 0.5, proposed=proposal(500)))],
+        [
+            "added ann none",
+            "changed ann tentativelyAccepted (none)",
+            "proposed ann tentativelyAccepted (tentativelyAccepted)",
+        ],
+    ),
+    "three addresses of one person, told in two steps, are one attendee": (
+        [
+            event(1, row("ann")),
+            AliasFact(owner=OWNER, meeting=MEETING, alias=Address("a"), person=Address("b")),
+            AliasFact(owner=OWNER, meeting=MEETING, alias=Address("b"), person=Address("ann")),
+            response("a", "accepted", 10),
+        ],
+        ["added ann none", "changed ann accepted (none)"],
+    ),
     "disagreement is said once the grace period has passed": (
         [
             event(1, row("ann", "accepted", 0.5)),
@@ -325,9 +361,17 @@ SERIES: dict[str, tuple[list[Step], list[str]]] = {
             f"{DAY3} changed ann declined (accepted)",
         ],
     ),
-    "an occurrence waits for its series": (
+    "an occurrence whose series was never read stands alone": (
         [event(20, row("ann", "declined", 19), instance=DAY2, place=24)],
-        [],
+        [f"{DAY2} added ann none", f"{DAY2} changed ann declined (none)"],
+    ),
+    "someone taken off one occurrence stays off however often the series is seen": (
+        [
+            event(12, row("ann"), row("bob"), is_series=True),
+            event(20, row("ann"), instance=DAY2, place=24),
+            event(12, row("ann"), row("bob"), is_series=True, seen=50),
+        ],
+        ["added ann none", "added bob none", f"{DAY2} removed bob (none)"],
     ),
 }
 
@@ -347,6 +391,11 @@ def test_a_series(name: str) -> None:
 def test_the_first_read_of_a_new_owner_tells_everyone_as_a_snapshot() -> None:
     facts: list[Fact] = [event(20, row("ann", "accepted", 10), row("bob")), response("ann", "accepted", 10)]
     assert told(play([facts], is_baseline=True)) == ["snapshot ann accepted", "snapshot bob none"]
+
+
+def test_the_first_read_tells_a_proposal_with_the_snapshot() -> None:
+    facts = [event(20, row("ann", "tentativelyAccepted", 10, proposed=proposal(500)))]
+    assert told(play(facts, is_baseline=True)) == ["snapshot ann tentativelyAccepted"]
 
 
 def test_a_snapshot_says_the_standing_too_so_that_it_is_not_said_again() -> None:

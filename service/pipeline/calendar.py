@@ -1,0 +1,199 @@
+"""What must be read of an owner's calendar beside the item that an entry points to. Commits nothing.
+
+Parts of a series are read together wherever one alone would be misunderstood: an occurrence that was read
+before its series changed looks like an exception, and would be published as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from service.errors import GoneError, LookedTooSoonError
+from service.pipeline.committer import read_state
+from service.ports import Look, MailboxReader, StateStore
+from service.reconcile.facts import InstanceFacts, status_ns
+from service.reconcile.model import (
+    WHOLE,
+    Address,
+    CalendarEvent,
+    EventFact,
+    EventId,
+    EventType,
+    Fact,
+    GoneFact,
+    InstanceKey,
+    MeetingKey,
+)
+from service.reconcile.state import MeetingState
+from service.roster import WatchedOwner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarLimits:
+    """Bounds of reading along.
+
+    Attributes:
+        occurrences_max: held occurrences that are read together with their series; sweeps find the others.
+    """
+
+    occurrences_max: int = 50
+
+
+class CalendarReads:
+    """Reads meetings of owners' calendars and gives them as facts."""
+
+    def __init__(
+        self, reader: MailboxReader, states: StateStore, limits: CalendarLimits | None = None
+    ) -> None:
+        self._reader = reader
+        self._states = states
+        self._limits = limits or CalendarLimits()
+
+    async def read_for_answer(
+        self, owner: WatchedOwner, meeting: MeetingKey, instance: InstanceKey, attendee: Address
+    ) -> list[Fact] | None:
+        """Read what is needed to understand an answer.
+
+        Returns:
+            None where the meeting is not one that the owner organizes; empty where all is held.
+        """
+        state = await read_state(self._states, owner.key, meeting)
+        facts: list[Fact] = []
+        series_id, zone = _series_of(state)
+        if series_id is None:
+            found = await self._find_meeting(owner, meeting)
+            if not found:
+                return None
+            facts += found
+            series_id, zone = found[0].details.id, found[0].details.zone
+        if instance != WHOLE and _is_unlisted(state.facts.instance(instance), attendee):
+            facts += await self._find_instance(owner, meeting, series_id, instance, zone)
+        return facts
+
+    async def read_around(self, owner: WatchedOwner, event: CalendarEvent) -> list[Fact]:
+        """Give an event with what must be understood together with it."""
+        fact = event_fact(owner, event)
+        state = await read_state(self._states, owner.key, event.meeting)
+        if fact.instance == WHOLE:
+            return [fact, *await self._read_occurrences(owner, fact, state)]
+        if _is_copied(fact, state.facts.instance(WHOLE)):
+            return [fact]
+        return [fact, *await self._find_meeting(owner, event.meeting)]
+
+    async def look_for_missing(
+        self, owner: WatchedOwner, meeting: MeetingKey, instance: InstanceKey
+    ) -> list[Fact]:
+        """Look for an instance that Graph does not find by its id: it is there, or gone.
+
+        Raises:
+            LookedTooSoonError: it was last seen in the second of this look.
+        """
+        state = await read_state(self._states, owner.key, meeting)
+        series_id, zone = _series_of(state)
+        if instance != WHOLE and series_id is not None:
+            try:
+                look = await self._reader.find_instance(owner.key, series_id, instance, zone)
+                return _found_or_gone(owner, meeting, instance, state, look)
+            except GoneError:  # then the whole series may be
+                instance = WHOLE
+        look = await self._reader.find_meeting(owner.key, meeting)
+        return _found_or_gone(owner, meeting, instance, state, look)
+
+    async def _read_occurrences(
+        self, owner: WatchedOwner, series: EventFact, state: MeetingState
+    ) -> list[Fact]:
+        """Read the held occurrences again where their series moved or has other attendees."""
+        if not _changes_occurrences(series, state.facts.instance(WHOLE)):
+            return []
+        facts: list[Fact] = []
+        held = [
+            (key, instance.head.details.id)
+            for key, instance in sorted(state.facts.instances.items(), reverse=True)
+            if key != WHOLE and instance.head is not None
+        ]
+        for key, event_id in held[: self._limits.occurrences_max]:
+            try:
+                facts.append(event_fact(owner, await self._reader.fetch_event(owner.key, event_id)))
+            except GoneError:
+                facts += await self._find_instance(
+                    owner, series.meeting, series.details.id, key, series.details.zone
+                )
+        return facts
+
+    async def _find_meeting(self, owner: WatchedOwner, meeting: MeetingKey) -> list[EventFact]:
+        look = await self._reader.find_meeting(owner.key, meeting)
+        return _organized(owner, meeting, look.events)
+
+    async def _find_instance(
+        self, owner: WatchedOwner, meeting: MeetingKey, series: EventId, instance: InstanceKey, zone: str
+    ) -> list[EventFact]:
+        try:
+            look = await self._reader.find_instance(owner.key, series, instance, zone)
+        except GoneError:  # the series went meanwhile; its own notification tells
+            return []
+        return _organized(owner, meeting, look.events)
+
+
+def event_fact(owner: WatchedOwner, event: CalendarEvent) -> EventFact:
+    """Give an event that was read as a fact about the owner's meeting."""
+    is_whole = event.details.type in (EventType.SINGLE, EventType.SERIES)
+    return EventFact(
+        owner=owner.key,
+        meeting=event.meeting,
+        instance=WHOLE if is_whole else event.instance,
+        last_modified=event.last_modified,
+        change_key=event.change_key,
+        seen=event.seen,
+        sequence=event.sequence,
+        slot=event.slot,
+        is_cancelled=event.is_cancelled,
+        rows=event.rows,
+        details=event.details,
+    )
+
+
+def _organized(owner: WatchedOwner, meeting: MeetingKey, events: Iterable[CalendarEvent]) -> list[EventFact]:
+    return [event_fact(owner, each) for each in events if each.is_organizer and each.meeting == meeting]
+
+
+def _series_of(state: MeetingState) -> tuple[EventId | None, str]:
+    head = state.facts.instance(WHOLE).head
+    return (None, "UTC") if head is None else (head.details.id, head.details.zone)
+
+
+def _is_unlisted(instance: InstanceFacts, attendee: Address) -> bool:
+    held = instance.attendees.get(attendee)
+    return instance.head is None or held is None or held.row is None
+
+
+def _is_copied(occurrence: EventFact, series: InstanceFacts) -> bool:
+    """Tell whether every answer on an occurrence stands in a version of the series that was read."""
+    if series.head is None:
+        return False
+    answered = [row for row in occurrence.rows if row.value.is_answer]
+    return all(
+        (held := series.attendees.get(row.address)) is not None and status_ns(row) in held.row_times_ns
+        for row in answered
+    )
+
+
+def _changes_occurrences(series: EventFact, held: InstanceFacts) -> bool:
+    if held.head is None:
+        return False
+    listed = {address for address, facts in held.attendees.items() if facts.row is not None}
+    return held.head.slot != series.slot or listed != {row.address for row in series.rows}
+
+
+def _found_or_gone(
+    owner: WatchedOwner, meeting: MeetingKey, instance: InstanceKey, state: MeetingState, look: Look
+) -> list[Fact]:
+    found: list[Fact] = [
+        fact for fact in _organized(owner, meeting, look.events) if fact.instance == instance
+    ]
+    if found:
+        return found
+    seen = state.facts.instance(instance).seen
+    if seen is not None and seen.ns == look.at.ns:
+        raise LookedTooSoonError("not found in the second in which it was last seen")
+    return [GoneFact(owner=owner.key, meeting=meeting, instance=instance, at=look.at)]
