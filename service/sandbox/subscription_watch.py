@@ -79,7 +79,7 @@ class WatchFinder:
             box = self._world.mailbox(user.id)
             folder_id = "" if path.folder is None else box.find_folder(path.folder).id
         except GraphFault as fault:
-            raise refuse_operation("Create", 404, fault.message) from fault
+            raise refuse_operation("Create", fault.status, fault.message) from fault
         return Watch(
             user_id=user.id,
             kind=path.kind,
@@ -93,7 +93,7 @@ class WatchFinder:
         try:
             return self._world.find_user(id_or_address)
         except GraphFault as fault:
-            raise refuse_operation("Create", 404, fault.message) from fault
+            raise refuse_operation("Create", fault.status, fault.message) from fault
 
     def _admit(self, path: ResourcePath, user: User, caller: Caller) -> None:
         """Check permissions: application permissions reach every mailbox, a person's only the own one.

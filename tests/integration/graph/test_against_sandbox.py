@@ -215,7 +215,7 @@ async def test_ordinary_mail_is_no_response_and_no_event_message(ports: Ports, a
 
 async def test_a_message_that_is_deleted_is_gone(ports: Ports, asking: Asking) -> None:
     with pytest.raises(GoneError):
-        await ports.mailboxes.fetch_message(adele(asking), MessageId("AAMkAD-nothing"))
+        await ports.mailboxes.fetch_message(adele(asking), MessageId("AAMkAD-nothing-of-this-name-AAA="))
 
 
 async def test_a_meeting_is_found_by_its_key_until_it_is_deleted(ports: Ports, asking: Asking) -> None:

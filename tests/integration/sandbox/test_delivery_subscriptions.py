@@ -174,6 +174,22 @@ async def test_a_second_subscription_for_the_same_is_a_conflict(
     )
 
 
+@pytest.mark.parametrize(
+    ("resource", "status", "inner"),
+    [
+        ("users/{id}/mailFolders('nowhere')/messages", 400, "BadRequest; Reason: Id is malformed."),
+        ("users/{id}/mailFolders('AQMkADVj3fyAABZ5hYdAAA=')/messages", 404, "NotFound; Reason: "),
+        ("users/nobody@contoso.com/messages", 404, "NotFound; Reason: "),
+    ],
+)
+async def test_what_is_not_there_cannot_be_watched(
+    asking: Asking, hook: Hook, resource: str, status: int, inner: str
+) -> None:
+    refused = await asking.subscribe(hook.url, resource=resource.format(id=asking.id_of("adele")))
+    assert (refused.status, refused.code) == (status, "ExtensionError")
+    assert inner in refused.message
+
+
 async def test_another_change_type_is_no_conflict(asking: Asking, hook: Hook) -> None:
     await asking.subscribe(hook.url)
     assert (await asking.subscribe(hook.url, changeType="created")).status == 201
