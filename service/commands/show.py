@@ -15,7 +15,8 @@ from service.commands.screen import build_table, open_screen, print_json, show_t
 from service.commands.update_text import STANDING_STYLES, VALUE_STYLES
 from service.limits import take_decision_limits
 from service.pipeline.committer import read_state
-from service.reconcile.derive import DerivedAttendee, DerivedInstance, derive
+from service.reconcile.attendee import DerivedAttendee
+from service.reconcile.derive import DerivedInstance, derive
 from service.reconcile.model import AttendeeType, MeetingKey
 from service.roster import WatchedOwner
 from service.settings import Scope, Settings

@@ -183,10 +183,14 @@ class _Story:
         r = max(counting, key=_later, default=None)
         last = max(self.heads(event.instance, person), key=_later, default=None)
         if c and last and last not in counting and last.at.ns > moment(c.at) + self.tolerance:
-            c = None
+            c = c if self.is_accounted_for(c, r) else None
         if c is None and r is not None and self.is_recorded_before(r, person):
             r = None
         return self.table(event.instance, person, row, r, c)
+
+    def is_accounted_for(self, c: AttendeeRow, r: ResponseFact | None) -> bool:
+        """Tell whether an answer to the present slot explains the row: then it is not from before a move."""
+        return r is not None and r.at.ns >= moment(c.at) - self.tolerance
 
     def is_recorded_before(self, r: ResponseFact, person: Address) -> bool:
         latest = max(self.answered(r.instance, person), default=None)
@@ -265,7 +269,8 @@ class _Story:
 
     def is_absent(self, event: EventFact, series: EventFact, person: Address) -> bool:
         """Rule (iv) for someone whom the series lists and E(I) does not."""
-        if self.seen(event.instance) > self.seen(WHOLE):
+        listed = [e.seen.ns for e in self.events(WHOLE) if person in self.rows(e)]
+        if self.seen(event.instance) >= min(listed):
             return True
         is_moved = not same_slot(event.slot, place_of(series, event.instance))
         return self.readings.absent_by_any_rule and (is_moved or bool(self.counting(event, person)))

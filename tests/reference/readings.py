@@ -25,7 +25,7 @@ class Readings:
             otherwise by (iv) alone.
     """
 
-    other_slot_ends_with_its_last_event: bool = False
+    other_slot_ends_with_its_last_event: bool = True
     tell_proposal_beside_its_answer: bool = True
     move_of_instance_clears_inherited: bool = True
     own_by_discounted_answer: bool = False

@@ -1,6 +1,8 @@
-"""Where the rules, read to the letter, break a promise: the shortest history of each, expected to fail.
+"""Where the rules, read to the letter, break a promise or surprise: the shortest history of each.
 
-A test that begins to pass tells that the rule was sharpened, here and in the design; then it becomes a law.
+Expected to fail as long as the letter is followed. Two were sharpened, here and in production, because a
+promise would break: those stand first and pass. The pipeline reads parts of a series together, so that most
+of the others do not arise from what is really read.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ from tests.reference.builders import (
     ACCEPTED,
     DATES,
     DECLINED,
-    NONE,
     SERIES_X,
     SERIES_Y,
     TENTATIVE,
@@ -43,7 +44,6 @@ def last_said(*facts: Fact) -> list[Said]:
     return told
 
 
-@pytest.mark.xfail(reason="First drops the row, then Then drops the answer that the row had recorded")
 def test_an_answer_to_an_older_slot_does_not_undo_one_to_the_present_slot() -> None:
     story: list[Fact] = [
         event(0, row("megan")),
@@ -75,9 +75,6 @@ def test_an_out_of_date_answer_does_not_count_because_the_calendar_recorded_it()
     assert derive(story, tolerance_s=2).at[WHOLE].people[MEGAN].value == ACCEPTED
 
 
-@pytest.mark.xfail(
-    reason="rule (iv) compares with when the series was last seen, not with when it listed them"
-)
 def test_reading_the_series_again_says_nothing_of_who_left_one_occurrence() -> None:
     series = event(0, row("megan"), row("christie"), slot=SERIES_X, seen=1)
     again = event(0, row("megan"), row("christie"), slot=SERIES_X, seen=9)
@@ -145,13 +142,3 @@ def test_an_answer_to_an_occurrence_counts_for_whom_only_the_series_lists_yet() 
         answer("megan", DECLINED, 6, slot=PLACE, instance=DATE),
     ]
     assert derive(story, tolerance_s=2).at[DATE].people[MEGAN].value == DECLINED
-
-
-def test_the_letter_of_the_rules_is_what_the_reference_follows() -> None:
-    """Guards the stories above: they fail for the value named, not by accident."""
-    wiped: list[Fact] = [
-        event(20, row("megan", ACCEPTED, 30), slot=Y, sequence=1),
-        answer("megan", ACCEPTED, 30, slot=Y, sequence=1),
-        answer("megan", DECLINED, 40, slot=X, sequence=0),
-    ]
-    assert derive(wiped, tolerance_s=2).at[WHOLE].people[MEGAN].value == NONE
