@@ -2,6 +2,7 @@
 #   make demo                  the walkthrough of a delegated calendar, through the real service
 #   make test                  every test          (PYTEST_ARGS="tests/unit -q" narrows it)
 #   make check                 what must pass before a commit: format, lint, types, tests
+#   make sdk-check             the sandbox, asked by Microsoft's JavaScript SDK (needs Node 20 and npm)
 #   make bench                 the webhook against a handler that only reads the body (needs wrk)
 #   make demo PYTHON=python3.13  with another Python
 SHELL := /bin/sh
@@ -18,7 +19,7 @@ MADE := $(VENV)/.made-with-$(VERSION)
 DEMO_READY := $(VENV)/.demo-ready
 TEST_READY := $(VENV)/.test-ready
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench sdk-check clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO_READY)
@@ -30,11 +31,14 @@ test: $(TEST_READY)
 check: $(TEST_READY)
 	@BIN=$(BIN) sh .ci/check
 
+sdk-check: $(TEST_READY)
+	@exec $(BIN)/python -m tests.sdk
+
 bench: $(TEST_READY)
 	@exec $(BIN)/python -m bench
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) tests/sdk/node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # A .venv of another Python is replaced, with all that stands in it.
 $(MADE):
