@@ -267,15 +267,10 @@ class Keeper:
         return is_first and not self._owners.is_everybody_looked_up
 
     def _has_to_wait(self, duty: Duty, now: datetime) -> bool:
-        """Let reading wait until workers know for whom, and a calendar for the inboxes of its owner.
-
-        So nothing that is fed is dropped, and answers are fed before their results.
-        """
+        """Let a calendar wait for the inboxes of its owner: answers are fed before their results."""
         is_reading = duty.kind in (DutyKind.READ_MESSAGES, DutyKind.READ_EVENTS)
         if not is_reading or duty.name not in self._watch.resources:
             return False
-        if not self._owners.is_settled(duty.name):
-            return True
         owner = OwnerKey(self._watch.resources[duty.name].mailbox)
         inboxes = [name for name in self._watch.names_of(owner) if name != duty.name]
         is_calendar = duty.kind is DutyKind.READ_EVENTS

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
@@ -36,12 +36,10 @@ class OwnerLimits:
     Attributes:
         resolve_interval_s: between two looks at an owner's delegates; never longer than between sweeps.
         forget_again_s: a removed owner is forgotten twice, so long apart: a worker may just have been at it.
-        watch_settle_s: workers follow the watch list within this time; what is fed before, they may drop.
     """
 
     resolve_interval_s: float = 900.0
     forget_again_s: float = 5.0
-    watch_settle_s: float = 2.0
 
 
 class Owners:
@@ -73,24 +71,16 @@ class Owners:
         self._backoff = backoff
         self._followed: dict[Address, RosterEntry] = {}
         self._unknown: set[Address] = set()
-        self._told_at: dict[OwnerKey, datetime] = {}
 
     @property
     def is_everybody_looked_up(self) -> bool:
         """Tell whether every entry of the roster was looked up at least once, with or without success."""
         return not self._unknown
 
-    def is_settled(self, name: str) -> bool:
-        """Tell whether workers know all owners that a resource serves, so that nothing fed is dropped."""
-        since = self._clock.now() - timedelta(seconds=self._limits.watch_settle_s)
-        return all(self._told_at.get(key, since) <= since for key in self._watch.owners_of(name))
-
     def begin_term(self) -> None:
         """Watch whom the records name; look up at once only whom the roster means anew."""
         for owner in self._ledger.owners.values():
             self._watch.put(owner)
-            if not owner.is_baselined:  # the keeper before us may have written them down this moment
-                self._told_at[owner.key] = self._clock.now()
         self._followed.clear()
         self._unknown.clear()
         for address, entry in self._ledger.roster.items():
@@ -161,7 +151,6 @@ class Owners:
         await self._note_success(entry, progress)
         if owner != self._ledger.owners.get(owner.key):
             await self._ledger.write_owners({owner.key: owner})
-            self._told_at[owner.key] = self._clock.now()
         change = self._watch.put(owner)
         self._follow_change(change, read_all=self._watch.names_of(owner.key) if is_new else ())
 
@@ -245,7 +234,6 @@ class Owners:
 
     async def _forget(self, owner: WatchedOwner) -> None:
         await self._ledger.drop_owner(owner.key)
-        self._told_at.pop(owner.key, None)
         self._follow_change(self._watch.drop(owner.key), read_all=())
         await self._states.forget_owner(owner.key)
 
@@ -269,7 +257,6 @@ class Owners:
             if owner.roster_address in self._ledger.roster
         }
         await self._ledger.write_owners(fresh)
-        self._told_at.update(dict.fromkeys(fresh, now))
         for owner in fresh.values():
             await self._ledger.write_progress(
                 owner.roster_address, OwnerProgress(added_at=now, key=owner.key)

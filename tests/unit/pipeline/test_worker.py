@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from service.errors import PayloadError, StreamError, UnavailableError
 from service.pipeline.retry import RetryLimits
-from service.pipeline.worker import Worker, WorkerLimits
+from service.pipeline.worker import Watching, Worker, WorkerLimits
 from service.ports import Delivered
+from service.roster import WatchList
 from tests.unit.pipeline.fakes import MemoryIntake, NotedMetrics, StillClock, StillWatching
 from tests.unit.pipeline.test_process import World
 from tests.unit.reconcile.build import event, response, row
@@ -23,11 +24,14 @@ class Loop:
         self.intake: MemoryIntake = self.world.intake
         self.metrics = NotedMetrics()
         self.stop = asyncio.Event()
-        self.worker = Worker(
+        self.worker = self.build_worker(StillWatching(self.world.watch))
+
+    def build_worker(self, watching: Watching) -> Worker:
+        return Worker(
             consumer="one",
             intake=self.intake,
             processor=self.world.processor,
-            watching=StillWatching(self.world.watch),
+            watching=watching,
             clock=StillClock(),
             metrics=self.metrics,
             limits=WorkerLimits(in_flight_max=4, read_count=2, deliveries_max=3),
@@ -56,6 +60,26 @@ async def test_entries_of_a_lane_are_committed_in_order_and_acknowledged() -> No
     await loop.run_until(lambda: len(loop.intake.acknowledged) == 4)
     assert loop.intake.acknowledged == ["0-0", "1-0", "2-0", "3-0"]
     assert loop.world.states.said() == ["attendee.added ann"] + ["response.changed ann"] * 4
+
+
+async def test_an_entry_is_judged_by_a_watch_list_that_is_read_after_it_arrived() -> None:
+    loop = Loop()
+    loop.world.put_event("e1", event(1, row("ann")))
+    known, loop.world.watch = loop.world.watch, WatchList()
+
+    class LateWatching:
+        """Learns of the owner in the moment in which it is asked again."""
+
+        def current(self) -> WatchList:
+            return loop.world.watch
+
+        async def refresh(self) -> None:
+            loop.world.watch = known
+
+    loop.worker = loop.build_worker(LateWatching())
+    loop.give(1, kind="event", mailbox="owner", item="e1")
+    await loop.run_until(lambda: bool(loop.intake.acknowledged))
+    assert loop.world.states.said() == ["attendee.added ann"]
 
 
 async def test_more_entries_than_may_be_in_flight_are_all_processed() -> None:
