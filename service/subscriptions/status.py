@@ -134,7 +134,8 @@ def _describe_owner(books: Books, address: Address) -> OwnerStatus:
     is_excused = bool(owner and owner.fault) or bool(fault and fault.kind.is_of_mailbox)
     waits_for = ""
     if not is_excused and (owner is None or not owner.is_baselined):
-        waits_for = f"{address}: not looked up yet" if owner is None else f"{address}: baseline not complete"
+        lack = "not looked up yet" if owner is None else "baseline not complete"
+        waits_for = f"{address}: {lack}" + (f" ({words})" if words else "")
     return OwnerStatus(
         roster_address=address,
         key=key,

@@ -124,7 +124,7 @@ BOOKS = Books(
         ),
         pytest.param(
             replace(BOOKS, owners={}, progress={ALEX: OwnerProgress(added_at=START, fault=PASSING)}),
-            "not looked up yet",
+            "not looked up yet (Away.)",
             id="the directory is away",
         ),
     ],
