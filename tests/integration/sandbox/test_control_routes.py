@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from service.sandbox.beliefs import Beliefs
+from service.sandbox.faults import Faults, Mishaps
 from tests.integration.sandbox.asking import Asking
 from tests.integration.sandbox.hook import Hook
 
@@ -254,3 +259,12 @@ async def test_a_subscription_filter_raises_created_and_deleted_by_what_matches(
     box.touch_message(message, only_read=True)
     await hook.wait_for_items(3)
     assert [item["changeType"] for item in hook.items] == ["created", "deleted", "created"]
+
+
+async def test_readme_lists_every_route_fault_and_belief(asking: Asking) -> None:
+    refused = await asking.ask_control("/nowhere", {})
+    known = refused.message.split("known are ")[1].split(", ")
+    section = (Path(__file__).parents[3] / "README.md").read_text().split("\n## The sandbox\n")[1]
+    assert re.findall(r"^\| `([a-z-]+)` \|", section.split("\n## ")[0], re.MULTILINE) == known
+    named = [field.name for kind in (Faults, Mishaps, Beliefs) for field in fields(kind)]
+    assert [name for name in named if f"`{name}`" not in section] == []
