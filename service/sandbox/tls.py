@@ -48,11 +48,14 @@ class CertificateAuthority:
 
         Args:
             trust_file: PEM with further authorities.
+
+        Raises:
+            OSError: there is no such file (named), or no certificate in it.
         """
         context = ssl.create_default_context()
         self._authority.configure_trust(context)
         if trust_file is not None:
-            context.load_verify_locations(cafile=trust_file)
+            context.load_verify_locations(cafile=trust_file.resolve(strict=True))
         return context
 
     def issue_leaf(self, folder: Path, names: Sequence[str] = LOCAL_NAMES) -> LeafFiles:

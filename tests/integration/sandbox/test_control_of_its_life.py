@@ -122,6 +122,13 @@ async def test_a_fixed_port_authority_and_identity_survive_a_restart(keys: KeyRi
     assert (tmp_path / "ca.pem").is_file(), "a path that was named is the caller's"
 
 
+async def test_a_trust_file_that_is_not_there_is_named(keys: KeyRing, tmp_path: Path) -> None:
+    options = SandboxOptions(keys=keys, trust_file=tmp_path / "nobody.pem")
+    with pytest.raises(FileNotFoundError, match=r"nobody\.pem"):
+        async with Sandbox.start(options):
+            pass
+
+
 async def test_a_webhook_of_another_authority_is_called_when_it_is_trusted(
     keys: KeyRing, tmp_path: Path
 ) -> None:
