@@ -92,6 +92,7 @@ def take_decision_limits(settings: Settings) -> DecisionLimits:
         grace_s=settings.grace_s,
         retention_days=settings.retention_days,
         waiting_hours=settings.waiting_hours,
+        journal_max=settings.journal_max,
     )
 
 

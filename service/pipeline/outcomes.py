@@ -29,7 +29,9 @@ class Processed:
 
     Attributes:
         updates: types of the updates it published, in order; may be empty.
+        skipped: why answers were found that will never be published, one word for each; may be empty.
     """
 
     ending: Ending
     updates: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()

@@ -184,7 +184,11 @@ class Processor:
             traceparent=entry.traceparent,
         )
         updates = tuple(str(said.type) for said in outcome.said)
-        return Processed(ending=Ending.PUBLISHED if updates else Ending.JOINED, updates=updates)
+        return Processed(
+            ending=Ending.PUBLISHED if updates else Ending.JOINED,
+            updates=updates,
+            skipped=tuple(str(fate) for fate in outcome.decision.skipped),
+        )
 
 
 def _find_attendee(response: MeetingResponse) -> Address | None:

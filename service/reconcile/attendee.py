@@ -6,19 +6,26 @@ Must never look at another instance: what a series means for its occurrences is 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
-from service.reconcile.facts import (
-    EventHead,
-    InstanceFacts,
-    MessageAnswer,
-    answer_order,
-    same_slot,
-    status_ns,
-)
+from service.reconcile.counting import Yardstick, take_yardstick
+from service.reconcile.facts import EventHead, InstanceFacts, MessageAnswer, answer_order, status_ns
 from service.reconcile.instant import Instant
 from service.reconcile.model import AttendeeRow, Pair, Proposal, ResponseValue
 from service.reconcile.persons import PersonFacts
 from service.reconcile.rules import TABLE, Rule, Situation, Standing, Taken, find_situation
+
+
+class Own(StrEnum):
+    """Why an answer is an instance's own, or that it is not; (i) to (iv) as the rules name them."""
+
+    BY_ITSELF = "by_itself"
+    """A single meeting, the series itself, or an occurrence whose series was never read."""
+    BY_MESSAGE = "i"
+    BY_ROW = "ii"
+    BY_MOVE = "iii"
+    BY_LIST = "iv"
+    INHERITED = "inherited"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +39,9 @@ class DerivedAttendee:
         answer: the greatest message that counts; None where none does.
         situation: the row of the table that decided.
         open_pair: what a timer is to wait for; None where time would change nothing.
-        is_own: the answer is this instance's own; always true for a single meeting or series.
+        own_by: whether the answer is this instance's own, and by which rule.
         is_stale: the row is what Exchange kept from before the meeting moved, and counts as none.
+        yardstick: what answers to this instance are measured by; None where its event was not read.
     """
 
     row: AttendeeRow
@@ -46,8 +54,13 @@ class DerivedAttendee:
     answer: MessageAnswer | None
     situation: Situation
     open_pair: Pair | None
-    is_own: bool
+    own_by: Own
     is_stale: bool
+    yardstick: Yardstick | None
+
+    @property
+    def is_own(self) -> bool:
+        return self.own_by is not Own.INHERITED
 
 
 def derive_attendee(
@@ -64,7 +77,8 @@ def derive_attendee(
     Args:
         given_since_ns: answers from before do not count; None where all may.
     """
-    answer = _find_answer(facts, instance, head, given_since_ns)
+    yardstick = take_yardstick(facts.answers, instance, head, given_since_ns)
+    answer = _find_answer(facts, yardstick)
     is_stale = _is_row_stale(row, facts, answer, tolerance_ns)
     counted_row = row if row.value.is_answer and not is_stale else None
     if counted_row is None and answer is not None and not _is_after_rows(answer, facts, tolerance_ns):
@@ -84,35 +98,20 @@ def derive_attendee(
         answer=answer,
         situation=situation,
         open_pair=pair if rule.due_standing is not None and not is_due else None,
-        is_own=True,
+        own_by=Own.BY_ITSELF,
         is_stale=is_stale,
+        yardstick=yardstick,
     )
 
 
-def _find_answer(
-    facts: PersonFacts, instance: InstanceFacts, head: EventHead, given_since_ns: int | None
-) -> MessageAnswer | None:
+def _find_answer(facts: PersonFacts, yardstick: Yardstick) -> MessageAnswer | None:
     """Give r, the greatest answer that counts towards the slot of the event."""
-    counting: list[MessageAnswer] = []
-    others: list[MessageAnswer] = []
-    for answer in facts.answers:
-        is_in_time = given_since_ns is None or answer.at.ns >= given_since_ns
-        (counting if is_in_time and _counts(answer, head) else others).append(answer)
-    since = max(
-        [span.last_modified.ns for span in instance.slots if not same_slot(span.slot, head.slot)]
-        + [answer.at.ns for answer in others if not answer.slot.is_unknown]
-        + ([] if given_since_ns is None else [given_since_ns - 1]),
-        default=-1,
-    )
-    counting += [answer for answer in others if answer.slot.is_unknown and answer.at.ns > since]
+    counting = [
+        answer
+        for answer in facts.answers
+        if yardstick.judge(answer.slot, answer.sequence, answer.at.ns).counts
+    ]
     return max(counting, key=answer_order, default=None)
-
-
-def _counts(answer: MessageAnswer, head: EventHead) -> bool:
-    """Tell whether an answer is to the slot of the event, or to a version that was not read yet."""
-    if not answer.slot.is_unknown and same_slot(answer.slot, head.slot):
-        return True
-    return answer.sequence is not None and head.sequence is not None and answer.sequence > head.sequence
 
 
 def _is_row_stale(

@@ -10,7 +10,9 @@ from service.reconcile.derive import DerivedMeeting, derive
 from service.reconcile.emit import Said, emit, snapshot
 from service.reconcile.facts import MeetingFacts, join_all
 from service.reconcile.instant import NS_PER_S
+from service.reconcile.journal import Fate, keep_journals
 from service.reconcile.model import Address, Fact, InstanceKey, Pair
+from service.reconcile.persons import find_persons
 from service.reconcile.state import MeetingState
 
 
@@ -23,12 +25,14 @@ class DecisionLimits:
         grace_s: how long two witnesses may disagree before it is said.
         retention_days: how long the state of a meeting is kept after its end.
         waiting_hours: how long answers wait for the event that they answer.
+        journal_max: answers of one attendee in one instance of which it is kept what became of them.
     """
 
     tolerance_s: float = 2
     grace_s: float = 300
     retention_days: float = 30
     waiting_hours: float = 72
+    journal_max: int = 12
 
     @property
     def tolerance_ns(self) -> int:
@@ -54,6 +58,7 @@ class Decision:
         said: updates to publish, in order; may be none.
         timers: those that change, in order.
         expires_at: when the state may be forgotten; None keeps it.
+        skipped: the fate of each answer that this step skipped; may be empty.
     """
 
     state: MeetingState
@@ -61,6 +66,7 @@ class Decision:
     said: tuple[Said, ...]
     timers: tuple[Timer, ...]
     expires_at: datetime | None
+    skipped: tuple[Fate, ...] = ()
 
 
 def decide(
@@ -78,6 +84,7 @@ def decide(
         is_baseline: whoever was not told of before is told as a snapshot.
         with_snapshot: say everything once more, after what is new.
     """
+    facts = tuple(facts)
     joined = join_all(state.facts, facts)
     derived = derive(joined, tolerance_ns=limits.tolerance_ns)
     said, told = emit(derived, state.told, is_baseline=is_baseline)
@@ -85,12 +92,22 @@ def decide(
         again, told = snapshot(derived, told)
         said += again
     wanted = _open_pairs(derived)
+    journals, skipped = keep_journals(
+        state.journals,
+        facts,
+        derived,
+        said,
+        persons=find_persons(joined.aliases),
+        tolerance_ns=limits.tolerance_ns,
+        entries_max=limits.journal_max,
+    )
     return Decision(
-        state=MeetingState(facts=joined, told=told, timers=wanted),
+        state=MeetingState(facts=joined, told=told, timers=wanted, journals=journals),
         derived=derived,
         said=said,
         timers=_changed_timers(state.timers, wanted),
         expires_at=_expiry(joined, now, limits),
+        skipped=skipped,
     )
 
 

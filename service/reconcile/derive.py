@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from service.reconcile.attendee import DerivedAttendee, derive_attendee
+from service.reconcile.attendee import DerivedAttendee, Own, derive_attendee
+from service.reconcile.counting import Yardstick
 from service.reconcile.facts import EventHead, InstanceFacts, MeetingFacts, same_slot, status_ns
 from service.reconcile.model import WHOLE, Address, AttendeeRow, EventType, InstanceKey, Slot
 from service.reconcile.persons import NOBODY, PersonFacts, gather_persons
@@ -158,15 +159,11 @@ def _derive_occurrence(
             tolerance_ns=tolerance_ns,
             given_since_ns=series.moved_at_ns,
         )
-        if (
-            inherited is None
-            or is_moved
-            or own.answer is not None
-            or _is_row_own(facts.row, series.persons.get(person, NOBODY), tolerance_ns)
-        ):
-            attendees[person] = own
+        own_by = _find_own_rule(own, inherited, series.persons.get(person, NOBODY), is_moved, tolerance_ns)
+        if inherited is None or own_by is not Own.INHERITED:
+            attendees[person] = replace(own, own_by=own_by)
         else:
-            attendees[person] = _as_inherited(inherited)
+            attendees[person] = _as_inherited(inherited, own.yardstick)
     return DerivedInstance(slot=instance.head.slot, place=place, head=instance.head, attendees=attendees)
 
 
@@ -199,8 +196,30 @@ def _since_the_series_moved(instance: InstanceFacts, series: _Series) -> Instanc
     )
 
 
-def _as_inherited(attendee: DerivedAttendee) -> DerivedAttendee:
-    return replace(attendee, is_own=False, open_pair=None)
+def _find_own_rule(
+    own: DerivedAttendee,
+    inherited: DerivedAttendee | None,
+    in_series: PersonFacts,
+    is_moved: bool,
+    tolerance_ns: int,
+) -> Own:
+    """Give the first of the rules (i) to (iv) that makes an answer the occurrence's own."""
+    if own.answer is not None:
+        return Own.BY_MESSAGE
+    if _is_row_own(own.row, in_series, tolerance_ns):
+        return Own.BY_ROW
+    if is_moved:
+        return Own.BY_MOVE
+    return Own.BY_LIST if inherited is None else Own.INHERITED
+
+
+def _as_inherited(attendee: DerivedAttendee, yardstick: Yardstick | None = None) -> DerivedAttendee:
+    """Give the series' answer as an occurrence has it.
+
+    Args:
+        yardstick: of the occurrence's own answers; None where its event was not read or lists nobody such.
+    """
+    return replace(attendee, own_by=Own.INHERITED, open_pair=None, yardstick=yardstick)
 
 
 def _is_row_own(row: AttendeeRow, in_series: PersonFacts, tolerance_ns: int) -> bool:

@@ -21,6 +21,7 @@ from service.reconcile.facts import (
     SlotSpan,
 )
 from service.reconcile.instant import Instant
+from service.reconcile.journal import Journal
 from service.reconcile.model import Address, InstanceKey, Pair, Slot
 from service.reconcile.told import ToldAttendee, ToldInstance, ToldMeeting
 
@@ -35,11 +36,13 @@ class MeetingState:
 
     Attributes:
         timers: for each instance and published address, the pair whose grace period runs.
+        journals: for each instance and published address, what became of the answers read.
     """
 
     facts: MeetingFacts = field(default_factory=MeetingFacts)
     told: ToldMeeting = field(default_factory=ToldMeeting)
     timers: dict[tuple[InstanceKey, Address], Pair] = field(default_factory=dict)
+    journals: dict[tuple[InstanceKey, Address], Journal] = field(default_factory=dict)
 
 
 class _Instance(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -57,6 +60,7 @@ class _Attendee(msgspec.Struct, frozen=True, omit_defaults=True):
     facts: AttendeeFacts | None = None
     told: ToldAttendee | None = None
     timer: Pair | None = None
+    journal: Journal | None = None
 
 
 _encoder: Final = msgspec.json.Encoder(order="sorted")
@@ -113,6 +117,12 @@ def decode_state(flat: Mapping[str, str]) -> MeetingState:
             for address, record in records.items()
             if record.timer is not None
         },
+        journals={
+            (key, address): record.journal
+            for key, records in attendees.items()
+            for address, record in records.items()
+            if record.journal is not None
+        },
     )
 
 
@@ -121,6 +131,7 @@ def _attendee_names(state: MeetingState) -> set[tuple[InstanceKey, Address]]:
         *((key, address) for key, held in state.facts.instances.items() for address in held.attendees),
         *((key, address) for key, held in state.told.instances.items() for address in held.attendees),
         *state.timers,
+        *state.journals,
     }
 
 
@@ -143,6 +154,7 @@ def _attendee_record(state: MeetingState, key: InstanceKey, address: Address) ->
         facts=state.facts.instance(key).attendees.get(address),
         told=state.told.instance(key).attendees.get(address),
         timer=state.timers.get((key, address)),
+        journal=state.journals.get((key, address)),
     )
 
 

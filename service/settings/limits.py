@@ -68,6 +68,7 @@ class WorkerLimitSettings(BaseSettings):
     races_max: Count = Field(20, description="lost commits that are joined again before a retry")
     occurrences_read_max: Count = Field(50, description="held occurrences that are read along with a series")
     waiting_hours: Seconds = Field(72.0, description="how long answers wait for the event they answer")
+    journal_max: Count = Field(12, description="answers of one attendee whose fate `explain` can tell")
 
 
 class GraphLimitSettings(BaseSettings):
