@@ -1,7 +1,7 @@
 """What people did, round by round, from a seed: meetings with odd names, answers, minds that change.
 
-A round is one answer of each attendee who still has one to give. The tenant's clock goes ahead between rounds,
-so that the answers of one attendee lie further apart than the tolerance.
+A round is one answer of each attendee who still has one to give. The tenant's clock goes ahead between
+rounds, so that the answers of one attendee lie further apart than the tolerance.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SUBJECTS = (
     "Let's go for lunch",
     '"Quoted" & <b>bold</b> 100 %',
     "50%25 off, 100%zz {braces} [brackets]",
-    "Besprechung: Übergrößenträger – 日本語 🎉",
+    "Besprechung: Übergrößenträger — 日本語 🎉",
     "\u202eright to left\u202c and tab\there",
     "'; DROP TABLE meetings; --",
     "x" * 240,
@@ -37,7 +37,7 @@ NAMES = (
     "a, b; c",
     "Mrs. Back\\slash",
 )
-COMMENTS = ("", "I'll be there.", "Vielleicht, 50 % – 見てみます", '{"json": true}\n%00 <script>', "y" * 400)
+COMMENTS = ("", "I'll be there.", "Vielleicht, 50 % — 見てみます", '{"json": true}\n%00 <script>', "y" * 400)
 
 
 class Kind(StrEnum):

@@ -1,4 +1,4 @@
-"""What the stream must hold, from what people did and from the calendars read back. Knows nothing of the service.
+"""What the stream must hold, from what people did and from the calendars. Knows nothing of the service.
 
 Holds for meetings whose attendees answered more than the tolerance apart, each answer told before the next.
 """
@@ -211,3 +211,51 @@ def kind_of(entry: Entry) -> str:
 
 def _no_answer(value: str) -> str:
     return "none" if value in ("notResponded", "organizer") else value
+
+
+# --- judging where processes died: answers may have been skipped, but only answers given in between ---
+
+
+def find_unsettled(entries: Sequence[Entry], meetings: Sequence[Meeting]) -> list[str]:
+    """Say who is not yet told with their last answer, confirmed; empty once everybody is."""
+    unsettled = []
+    for meeting in meetings:
+        told = select(entries, meeting)
+        for invited in meeting.invited:
+            said = [(kind, value) for kind, value, _ in list_said(told, invited)]
+            wanted = (
+                ("response.confirmed", invited.told[-1].value) if invited.told else ("attendee.added", "none")
+            )
+            if not said or said[-1] != wanted:
+                unsettled.append(f"{meeting.owner.name}, {invited.address}: {said[-2:]}, wanted {wanted}")
+    return unsettled
+
+
+def judge_after_deaths(entries: Sequence[Entry], meetings: Sequence[Meeting]) -> None:
+    """Judge a stream of one epoch per meeting: nothing twice, nothing invented, everybody's last answer.
+
+    Raises:
+        AssertionError: with the first thing that is wrong.
+    """
+    check_entries(entries)
+    assert {entry["source"] for entry in entries} == {spell_source(meeting) for meeting in meetings}
+    for meeting in meetings:
+        told = select(entries, meeting)
+        assert len({entry["epoch"] for entry in told}) == 1
+        assert fold(told) == expect_fold(meeting)
+        judge_tallies(told)
+        for invited in meeting.invited:
+            _judge_subsequence(list_said(told, invited), invited)
+
+
+def _judge_subsequence(said: Sequence[Said], invited: Invited) -> None:
+    """Check that the values told are some of those given, in order, each told once and from the last."""
+    assert said[0] == ("attendee.added", "none", None), said
+    assert [kind for kind, _, _ in said].count("attendee.added") == 1, said
+    changes = [(value or "", previous) for kind, value, previous in said if kind == "response.changed"]
+    values = ["none", *(value for value, _ in changes)]
+    assert [previous for _, previous in changes] == values[:-1], said
+    given = iter([str(one.value) for one in invited.told])
+    assert all(value in given for value in values[1:]), (said, invited.told)
+    confirmed = [at for at, one in enumerate(said) if one[0] == "response.confirmed"]
+    assert all(said[at - 1][:2] == ("response.changed", said[at][1]) for at in confirmed), said

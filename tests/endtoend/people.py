@@ -1,4 +1,4 @@
-"""The people of the sandbox's tenant: what each does, in plain HTTPS with their own token. Never asks Redis."""
+"""The people of the sandbox's tenant: what each does over HTTPS, with their own token. Never asks Redis."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Tenant:
         url = self.ready.graph_url + path
         async with self._session.request(method, url, json=body, headers=headers, ssl=self._trust) as answer:
             assert answer.status < 300, (method, path, answer.status, await answer.text())
-            return await answer.json() if answer.status != 202 and answer.status != 204 else None
+            return await answer.json() if answer.status not in {202, 204} else None
 
     async def control(self, path: str, body: Any = None) -> Any:
         """Ask the control API: GET without a body, POST with one."""

@@ -1,4 +1,4 @@
-"""Processes of `python -m service`, each with a log of its own. Never ends a process that it did not start."""
+"""Processes of `python -m service`, each with a log of its own. Never ends another process."""
 
 from __future__ import annotations
 

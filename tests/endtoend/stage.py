@@ -52,11 +52,16 @@ class Stage:
 
     # --- processes ---
 
-    async def start(self, command: str, **changes: str) -> Running:
-        """Start `serve`, `web`, `worker` or `keeper`; does not wait for it."""
-        settings = self.settings | {"RESPONSE_SYNC_ADMIN_PORT": str(self.ports[command])} | changes
-        made = await start(command, [command], settings=settings, directory=self.directory)
-        self.running[command] = made
+    async def start(self, command: str, *, name: str = "", **changes: str) -> Running:
+        """Start `serve`, `web`, `worker` or `keeper`; does not wait for it.
+
+        Args:
+            name: of a second one beside another of the same command.
+        """
+        name = name or command
+        settings = self.settings | {"RESPONSE_SYNC_ADMIN_PORT": str(self.ports[name])} | changes
+        made = await start(name, [command], settings=settings, directory=self.directory)
+        self.running[name] = made
         return made
 
     async def start_ready(self, *commands: str, **changes: str) -> None:
@@ -117,7 +122,8 @@ class Stage:
 
     async def read_stream(self) -> Entries:
         """Give the fields of every entry of the update stream, in order."""
-        return [dict(fields) for _, fields in await self.redis.xrange(STREAM)]
+        entries: Any = await self.redis.xrange(STREAM)
+        return [fields for _, fields in entries]
 
     async def is_quiet(self) -> bool:
         """Tell whether the intake stream is worked off: nothing waits, nothing is being read."""
@@ -151,7 +157,7 @@ async def open_stage(
         stack.push_async_callback(redis.aclose)
         session = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
         line, found = await _start_sandbox(stack, directory)
-        ports = choose_ports("public", "serve", *ROLES)
+        ports = choose_ports("public", "serve", "other", "other-public", *ROLES)
         stage = Stage(
             directory=directory,
             redis_server=server,

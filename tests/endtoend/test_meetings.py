@@ -7,43 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.endtoend import judging
-from tests.endtoend.deeds import Meeting, Play
+from tests.endtoend.deeds import Play
 from tests.endtoend.people import Person
+from tests.endtoend.settling import judge_calendars, settle
 from tests.endtoend.stage import Stage, open_stage
-from tests.integration.waiting import wait_until
-
-SETTLE_TIMEOUT_S = 20.0
-
-
-async def settle(stage: Stage, meetings: list[Meeting]) -> None:
-    """Wait until everything that people did so far was told, and nothing waits to be read."""
-    missing: list[str] = []
-
-    async def is_told() -> bool:
-        nonlocal missing
-        missing = judging.find_missing(await stage.read_stream(), meetings)
-        return not missing and await stage.is_quiet()
-
-    try:
-        await wait_until(is_told, timeout_s=SETTLE_TIMEOUT_S, poll_s=0.05)
-    except TimeoutError:
-        raise AssertionError(f"not told in {SETTLE_TIMEOUT_S:g} s: {missing}") from None
-
-
-async def read_event(stage: Stage, meeting: Meeting) -> dict[str, object]:
-    """Read the organizer's event as the owner sees it."""
-    return await stage.tenant.find_event(meeting.owner, "/me/calendar", meeting.uid)
-
-
-async def judge_all(stage: Stage, meetings: list[Meeting]) -> None:
-    """Compare stream, calendars and deeds."""
-    entries = await stage.read_stream()
-    judging.judge(entries, meetings)
-    for meeting in meetings:
-        told, event = judging.select(entries, meeting), await read_event(stage, meeting)
-        assert judging.fold(told) == judging.expect_fold(meeting) == judging.read_calendar(event)
-        judging.judge_last_words(told, event, meeting)
-    assert await stage.count_dead() == 0
 
 
 async def add_rooms(stage: Stage) -> list[tuple[Person, str]]:
@@ -81,7 +48,8 @@ async def test_the_stream_holds_what_people_did_and_each_change_once(tmp_path: P
             await play.play_round()
             await settle(stage, play.meetings)
 
-        await judge_all(stage, play.meetings)
+        judging.judge(await stage.read_stream(), play.meetings)
+        await judge_calendars(stage, play.meetings)
         code, _ = await stage.running["serve"].terminate()
         assert code == 0
 

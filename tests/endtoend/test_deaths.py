@@ -1,0 +1,83 @@
+"""Processes are killed while answers flow: what the stream says in the end is the same, and nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.endtoend import judging
+from tests.endtoend.deeds import Play
+from tests.endtoend.settling import judge_calendars, settle, settle_last_answers
+from tests.endtoend.stage import ROLES, Stage, open_stage
+
+QUICK = {
+    "RESPONSE_SYNC_CLAIM_IDLE_S": "1",
+    "RESPONSE_SYNC_CLAIM_INTERVAL_S": "0.3",
+    "RESPONSE_SYNC_LEASE_S": "2",
+}
+"""Waits of a second instead of ten."""
+ROUNDS_PER_DEATH = 3
+
+
+async def play_meeting_with_deaths(stage: Stage, seed: int, *, victims: tuple[tuple[str, ...], ...]) -> None:
+    """Let answers flow without a pause while roles die at random moments and are started again."""
+    tenant, chance = stage.tenant, random.Random(seed)
+    alex, adele = tenant.people["alex"], tenant.people["adele"]
+    play = Play(tenant, seed)
+    await play.add_guests(6)
+    await stage.start_ready(*ROLES)
+    await tenant.control("faults", {"duplicate": 0.3, "reorder": 0.2})
+    for _ in range(3):
+        await play.make_meeting(alex, adele, size=6, answers=10)
+    await settle(stage, play.meetings)
+    for dying in victims:
+        answering = asyncio.create_task(_play_rounds(play, ROUNDS_PER_DEATH))
+        try:
+            await _kill_and_start(stage, dying, chance)
+            await answering
+        finally:
+            answering.cancel()
+        for role in dying:
+            await stage.wait_until_ready(role)
+    await _play_rounds(play, 1)
+    await tenant.control("faults", {})
+    await tenant.advance(1200)  # what Graph kept for a web that was away is due at once
+    await settle_last_answers(stage, play.meetings)
+    judging.judge_after_deaths(await stage.read_stream(), play.meetings)
+    await judge_calendars(stage, play.meetings)
+
+
+async def _kill_and_start(stage: Stage, dying: Sequence[str], chance: random.Random) -> None:
+    """Kill roles at a random moment and start them again; answers go on meanwhile."""
+    await asyncio.sleep(chance.uniform(0.0, 0.7))
+    for role in dying:
+        await stage.running[role].kill()
+    await asyncio.sleep(chance.uniform(0.0, 0.4))
+    for role in dying:
+        await stage.start(role)
+
+
+async def _play_rounds(play: Play, rounds: int) -> None:
+    for _ in range(rounds):
+        await play.play_round()
+
+
+@pytest.mark.parametrize(
+    "victims",
+    [
+        (("worker",), ("worker",), ("worker",)),
+        (("web",), ("keeper",), ROLES),
+    ],
+    ids=["worker", "each-and-all"],
+)
+async def test_processes_killed_while_answers_flow_change_nothing_that_is_told(
+    tmp_path: Path, victims: tuple[tuple[str, ...], ...]
+) -> None:
+    async with open_stage(tmp_path, **QUICK) as stage:
+        await play_meeting_with_deaths(stage, 4711, victims=victims)
+        subscriptions = await stage.tenant.control("subscriptions")
+        assert len(subscriptions) == len({one["resource"] for one in subscriptions}) == 2
