@@ -139,12 +139,14 @@ def keep_journals(
     for key, address, entry in _list_answers(facts, derived, persons):
         held = kept.get((key, address), Journal())
         kept[key, address] = _with_entry(held, entry, tolerance_ns)
-    told = {(one.instance, one.attendee, one.value) for one in said if one.type in _TELLING and one.attendee}
+    told = _list_told(said)
     skipped: list[Fate] = []
     for (key, address), journal in kept.items():
-        values = frozenset(value for at, who, value in told if (at, who) == (key, address))
         judge = _Judge(
-            instance=derived.instances.get(key), person=address, told=values, tolerance_ns=tolerance_ns
+            instance=derived.instances.get(key),
+            person=address,
+            told=told.get((key, address), frozenset()),
+            tolerance_ns=tolerance_ns,
         )
         judged = judge.judge_all(journal.entries)
         skipped += [
@@ -154,6 +156,16 @@ def keep_journals(
         ]
         kept[key, address] = _bounded(replace(journal, entries=judged), entries_max)
     return kept, tuple(skipped)
+
+
+def _list_told(said: Iterable[Said]) -> dict[tuple[InstanceKey, Address], frozenset[ResponseValue]]:
+    """Give the values that a commit publishes, by instance and attendee."""
+    told: dict[tuple[InstanceKey, Address], frozenset[ResponseValue]] = {}
+    for one in said:
+        if one.type in _TELLING and one.attendee is not None:
+            name = (one.instance, one.attendee)
+            told[name] = told.get(name, frozenset()) | {one.value}
+    return told
 
 
 def merge_journals(one: Journal, other: Journal, *, tolerance_ns: int) -> Journal:
