@@ -6,14 +6,16 @@
 | `GET /readyz` | 200 once the role can do its work, else 503; JSON says which probe is not ready, and why |
 | `GET /metrics` | all metrics, for Prometheus |
 
-With a token, every path needs it (`Authorization: Bearer ..`). Without one the listener must be on loopback,
-and answers only requests that name it so, because a web page may point a name of its own at 127.0.0.1.
-Must never change anything, and never allow another origin to read.
+With a token, every path needs it (`Authorization: Bearer ..`), but for the bare status of the first two: an
+orchestrator's probe cannot carry a secret, and learns one word. Without a token the listener must be on
+loopback, and answers only requests that name it so, because a web page may point a name of its own at
+127.0.0.1. Must never change anything, and never allow another origin to read.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -29,6 +31,7 @@ from service.errors import ConfigError, ServiceError
 from service.metrics import Metrics
 
 _LOG: Final = structlog.get_logger(__name__)
+_BARE: Final = ("/healthz", "/readyz")
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -39,6 +42,8 @@ _HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
+Refresh = Callable[[], Awaitable[None]]
+"""Measures some gauges anew before a scrape. May raise `ServiceError`, and be broken off."""
 Probe = Callable[[], Awaitable[str]]
 """Tells why something is not ready, in words; empty where it is. May raise `ServiceError`, which says why."""
 
@@ -54,6 +59,7 @@ class AdminListener:
         token: str,
         probes: Mapping[str, Probe],
         metrics: Metrics,
+        refreshes: Iterable[Refresh] = (),
         probe_timeout_s: float = 2.0,
         stop_timeout_s: float = 2.0,
         routes: Iterable[web.AbstractRouteDef] = (),
@@ -62,7 +68,9 @@ class AdminListener:
 
         Args:
             token: may be empty on loopback only.
-            probes: what readiness depends on, by name; all are asked at once, each time.
+            probes: what readiness depends on, by name; all are asked at once.
+            refreshes: what is measured before each scrape, all at once.
+            probe_timeout_s: for each probe and each measurement.
             routes: more paths for the same listener; they are guarded like its own.
 
         Raises:
@@ -75,6 +83,8 @@ class AdminListener:
         self._token = token.encode()
         self._probes = dict(probes)
         self._metrics = metrics
+        self._refreshes = tuple(refreshes)
+        self._asking: asyncio.Task[list[str]] | None = None
         self._probe_timeout_s = probe_timeout_s
         self._runner = web.AppRunner(
             self._build_application(routes), access_log=None, shutdown_timeout=stop_timeout_s
@@ -124,7 +134,7 @@ class AdminListener:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         if self._token:
-            if not self._has_token(request):
+            if request.path not in _BARE and not self._has_token(request):
                 return web.Response(status=401, headers={"WWW-Authenticate": 'Bearer realm="admin"'})
         elif not _names_loopback(request.host):
             return web.Response(status=421)
@@ -140,8 +150,12 @@ class AdminListener:
     async def _tell_health(self, _request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
-    async def _tell_readiness(self, _request: web.Request) -> web.Response:
-        reasons = await asyncio.gather(*(self._ask(name) for name in self._probes))
+    async def _tell_readiness(self, request: web.Request) -> web.Response:
+        reasons = await self._find_reasons()
+        if self._token and not self._has_token(request):
+            return (
+                web.Response(text="unready\n", status=503) if any(reasons) else web.Response(text="ready\n")
+            )
         probes = {
             name: {"ready": not reason, "reason": reason}
             for name, reason in zip(self._probes, reasons, strict=True)
@@ -149,6 +163,15 @@ class AdminListener:
         is_ready = not any(reasons)
         body = msgspec.json.encode({"ready": is_ready, "probes": probes})
         return web.Response(body=body, content_type="application/json", status=200 if is_ready else 503)
+
+    async def _find_reasons(self) -> list[str]:
+        """Give what each probe says; all who ask meanwhile share the answer, so many cost what one costs."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask_all())
+        return await asyncio.shield(self._asking)
+
+    async def _ask_all(self) -> list[str]:
+        return await asyncio.gather(*(self._ask(name) for name in self._probes))
 
     async def _ask(self, name: str) -> str:
         """Ask one probe; one that is slow or fails is not ready."""
@@ -161,8 +184,15 @@ class AdminListener:
             return str(error) or type(error).__name__
 
     async def _tell_metrics(self, _request: web.Request) -> web.Response:
+        await asyncio.gather(*(self._measure(refresh) for refresh in self._refreshes))
         body = generate_latest(self._metrics.registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _measure(self, refresh: Refresh) -> None:
+        """Measure what can be measured in time; gauges that could not be are not shown."""
+        with contextlib.suppress(TimeoutError, ServiceError):
+            async with asyncio.timeout(self._probe_timeout_s):
+                await refresh()
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:

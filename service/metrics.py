@@ -8,11 +8,12 @@ Source: https://prometheus.io/docs/practices/naming/
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -59,14 +60,59 @@ class Tally:
         yield family
 
 
+class Measure:
+    """A gauge that is measured when somebody scrapes: it shows its last measurement as a whole, or nothing.
+
+    Nothing is shown before the first measurement and after one that failed, so an old number never passes
+    for a present one.
+    """
+
+    def __init__(self, name: str, text: str, labels: tuple[str, ...]) -> None:
+        self._name = name
+        self._text = text
+        self._labels = labels
+        self._values: Mapping[tuple[str, ...], float] = {}
+
+    def show(self, values: Mapping[tuple[str, ...], float]) -> None:
+        """Replace all numbers; each stands under its label values, in the order in which they were named."""
+        assert all(len(key) == len(self._labels) for key in values), "one value per label"
+        self._values = dict(values)
+
+    def show_one(self, value: float | None) -> None:
+        """Replace the number of a gauge without labels; None shows nothing."""
+        self.show({} if value is None else {(): value})
+
+    def hide(self) -> None:
+        """Show nothing until the next measurement."""
+        self._values = {}
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Give the numbers to the registry."""
+        family = GaugeMetricFamily(self._name, self._text, labels=self._labels)
+        for labels, value in self._values.items():
+            family.add_metric(labels, value)
+        yield family
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What the documentation says of a metric; `name` is the one that is scraped, without histogram parts."""
+
+    name: str
+    labels: tuple[str, ...]
+    text: str
+
+
 class Metrics:
     """The metrics of one process.
 
     Attributes:
         registry: what `/metrics` shows; the process' own figures (memory, descriptors, CPU) among it.
+        descriptions: of all metrics of ours, in the order of this file.
     """
 
     def __init__(self) -> None:
+        self.descriptions: list[Description] = []
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -105,16 +151,16 @@ class Metrics:
             "Requests that could not be stored, by fault: away, full, refused, not_durable.",
             "fault",
         )
-        self.intake_entries = self._gauge(
+        self.intake_entries = self._measure(
             "intake_entries", "Entries of the intake stream, by state: waiting, pending.", "state"
         )
-        self.intake_oldest_seconds = self._gauge(
-            "intake_oldest_seconds", "Age of the oldest entry of the intake stream."
+        self.intake_oldest_seconds = self._measure(
+            "intake_oldest_seconds", "Age of the oldest entry of the intake stream; 0 while it is empty."
         )
-        self.dead_letters = self._gauge("dead_letters", "Entries that were given up and are kept.")
-        self.due_entries = self._gauge("due_entries", "Timers and retries in the due list.")
-        self.due_overdue_seconds = self._gauge(
-            "due_overdue_seconds", "How long ago the first of the due list should have been released."
+        self.dead_letters = self._measure("dead_letters", "Entries that were given up and are kept.")
+        self.due_entries = self._measure("due_entries", "Timers and retries in the due lists.")
+        self.due_overdue_seconds = self._measure(
+            "due_overdue_seconds", "How long ago the first of the due lists should have been released."
         )
 
     def _add_pipeline(self) -> None:
@@ -135,14 +181,19 @@ class Metrics:
         self.commit_conflicts = self._counter(
             "commit_conflicts", "Commits that found another had come first, and joined again."
         )
-        self.answers_skipped = self._counter(
-            "answers_skipped", "Answers that were read and never published, by reason.", "reason"
-        )
         self.updates_published = self._counter(
             "updates_published", "Entries of the update stream, by type.", "type"
         )
         self.update_delay_seconds = self._histogram(
             "update_delay_seconds", "From the arrival of a notification to the update that followed.", _DELAY
+        )
+        self.missed_notifications = self._counter(
+            "missed_notifications",
+            "Entries of delta queries that led to updates no notification had brought yet, by kind.",
+            "kind",
+        )
+        self.lifecycle_events = self._counter(
+            "lifecycle_events", "Lifecycle notifications that were worked off, by event.", "event"
         )
 
     def _add_graph(self) -> None:
@@ -162,11 +213,8 @@ class Metrics:
         self.graph_throttled = self._counter(
             "graph_throttled", "Answers of Graph that asked us to wait, by kind of request.", "request"
         )
-        self.graph_retries = self._counter(
-            "graph_retries", "Requests sent to Graph again, by kind.", "request"
-        )
         self.graph_wait_seconds = self._counter(
-            "graph_wait_seconds", "Time spent waiting because Graph asked for it."
+            "graph_wait_seconds", "Time that Graph asked us to wait, over all its answers."
         )
         self.tokens = self._counter(
             "tokens_acquired", "Access tokens asked for, by outcome: got, refused, away.", "outcome"
@@ -176,65 +224,73 @@ class Metrics:
         )
 
     def _add_subscriptions(self) -> None:
-        """Add what the keeper knows."""
-        self.subscriptions = self._gauge(
-            "subscriptions", "Subscriptions of the roster, by resource and state.", "resource", "state"
-        )
-        self.subscription_calls = self._counter(
-            "subscription_calls",
-            "What the keeper did, by action (create, renew, recreate, delete, adopt) and outcome.",
-            "action",
-            "outcome",
-        )
-        self.subscription_next_expiry = self._gauge(
-            "subscription_next_expiry_timestamp_seconds",
-            "When the first of our subscriptions ends, Unix time.",
-        )
-        self.lifecycle_events = self._counter(
-            "lifecycle_events", "Lifecycle notifications, by event.", "event"
-        )
-        self.missed_notifications = self._counter(
-            "missed_notifications",
-            "Changes found by a delta query that no notification announced, by resource.",
+        """Add what the keeper does, and what its books say."""
+        self.subscriptions = self._measure(
+            "subscriptions",
+            "Watched resources, by kind and the state of their subscription: alive, missing, faulty.",
             "resource",
+            "state",
+        )
+        self.subscription_next_expiry = self._measure(
+            "subscription_next_expiry_timestamp_seconds",
+            "When the first of our living subscriptions ends, Unix time.",
+        )
+        self.mailboxes = self._measure(
+            "mailboxes", "Mailboxes that are read, by state: watched, waiting, silent, faulty.", "state"
+        )
+        self.staleness_seconds = self._measure(
+            "mailbox_staleness_max_seconds",
+            "Time since the most stale mailbox that can be watched was known to be complete.",
+        )
+        self.generation_missing = self._measure(
+            "generation_missing", "1 while Redis holds no state of ours that a keeper has begun, else 0."
+        )
+        self.generations = self._counter(
+            "generations", "Times this process began the state: at the very first start, and after a loss."
         )
         self.delta_rounds = self._counter(
             "delta_rounds",
-            "Delta rounds, by cause (baseline, sweep, full, lifecycle) and outcome.",
-            "cause",
-            "outcome",
+            "Delta rounds completed, by resource and scope: full, changes.",
+            "resource",
+            "scope",
         )
         self.delta_items = self._counter(
-            "delta_items", "Items seen in delta rounds, by resource.", "resource"
-        )
-        self.mailboxes = self._gauge(
-            "mailboxes", "Mailboxes of the roster, by state: watched, silent, faulty.", "state"
-        )
-        self.staleness_seconds = self._gauge(
-            "mailbox_staleness_max_seconds",
-            "Time since the most stale mailbox was last known to be complete.",
+            "delta_items", "Items seen in completed delta rounds, by resource.", "resource"
         )
         self.keeper_duties = self._counter(
-            "keeper_duties", "Duties that the keeper did, by kind and outcome.", "kind", "outcome"
+            "keeper_duties",
+            "Duties of the keeper, by kind and outcome: done, failed, fenced.",
+            "kind",
+            "outcome",
         )
         self.keeper_duty_seconds = self._histogram(
             "keeper_duty_seconds", "Duration of a duty of the keeper, by kind.", _CALL, "kind"
         )
         self.is_leader = self._gauge("keeper_is_leader", "1 where this process holds the keeper's lease.")
-        self.generations = self._counter("generations", "Times the state was found lost and begun anew.")
-
-    # Names of counters get `_total` from the client library.
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"{_PREFIX}_{name}", text, labels, registry=self.registry)
+        name = self._describe(f"{name}_total", text, labels)
+        return Counter(name, text, labels, registry=self.registry)
 
     def _tally(self, name: str, text: str, *labels: str) -> Tally:
-        tally = Tally(f"{_PREFIX}_{name}", text, labels)
+        tally = Tally(self._describe(f"{name}_total", text, labels), text, labels)
         self.registry.register(tally)
         return tally
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(f"{_PREFIX}_{name}", text, labels, registry=self.registry)
+        return Gauge(self._describe(name, text, labels), text, labels, registry=self.registry)
+
+    def _measure(self, name: str, text: str, *labels: str) -> Measure:
+        measure = Measure(self._describe(name, text, labels), text, labels)
+        self.registry.register(measure)
+        return measure
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(f"{_PREFIX}_{name}", text, labels, buckets=buckets, registry=self.registry)
+        name = self._describe(name, text, labels)
+        return Histogram(name, text, labels, buckets=buckets, registry=self.registry)
+
+    def _describe(self, name: str, text: str, labels: tuple[str, ...]) -> str:
+        """Note a metric for the documentation; gives its full name."""
+        name = f"{_PREFIX}_{name}"
+        self.descriptions.append(Description(name=name, labels=labels, text=text))
+        return name

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import structlog
 
+from service.clock import Clock
+from service.entries import IntakeEntry, Kind, Origin
 from service.metrics import Metrics
+from service.pipeline.outcomes import Processed
+from service.ports import Generation
+from service.reconcile.instant import parse_instant
+from service.subscriptions.records import RequestKind
 
-_LOG = structlog.get_logger(__name__)
+_LOG: Final = structlog.get_logger(__name__)
+_LIFECYCLES: Final = (RequestKind.MISSED, RequestKind.REMOVED, RequestKind.REAUTHORIZE)
 
 
 class GraphMetrics:
@@ -17,8 +25,13 @@ class GraphMetrics:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
+    def request_sent(self) -> None:
+        """Note that one more request is under way."""
+        self._metrics.graph_in_flight.inc()
+
     def request_answered(self, *, kind: str, status: int, duration_s: float) -> None:
-        """Count an HTTP request."""
+        """Count an HTTP request that ended."""
+        self._metrics.graph_in_flight.dec()
         self._metrics.graph_requests.labels(kind, status).inc()
         self._metrics.graph_seconds.labels(kind).observe(duration_s)
         _LOG.debug(
@@ -32,17 +45,19 @@ class GraphMetrics:
     def request_throttled(self, *, kind: str, retry_after_s: float | None) -> None:
         """Count that Graph asked to wait."""
         self._metrics.graph_throttled.labels(kind).inc()
+        self._metrics.graph_wait_seconds.inc(retry_after_s or 0)
         _LOG.warning("graph.request_throttled", kind=kind, wait_s=retry_after_s)
 
-    def token_acquired(self, *, outcome: str, duration_s: float) -> None:
-        """Count a token asked for."""
-        duration_ms = round(duration_s * 1000)
-        if outcome == "ok":
-            self._metrics.tokens.labels("got").inc()
-            _LOG.info("token.acquired", duration_ms=duration_ms)
-        else:
-            self._metrics.tokens.labels("refused").inc()
-            _LOG.error("token.refused", outcome=outcome, duration_ms=duration_ms)
+    def token_acquired(self, *, duration_s: float, expires_at_s: float) -> None:
+        """Count a token that was got, and show when it ends."""
+        self._metrics.tokens.labels("got").inc()
+        self._metrics.token_expires.set(expires_at_s)
+        _LOG.info("token.acquired", duration_ms=round(duration_s * 1000))
+
+    def token_refused(self, *, outcome: str, duration_s: float) -> None:
+        """Count a token that was not to be had."""
+        self._metrics.tokens.labels("away" if outcome == "unreachable" else "refused").inc()
+        _LOG.error("token.refused", outcome=outcome, duration_ms=round(duration_s * 1000))
 
     def payload_noted(self, *, kind: str, notes: Sequence[str]) -> None:
         """Tell of members that could not be understood."""
@@ -52,26 +67,44 @@ class GraphMetrics:
 class WorkerObserver:
     """What the worker's loop tells."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, clock: Clock) -> None:
         self._metrics = metrics
+        self._clock = clock
         self._in_flight = metrics.entries_in_flight
 
-    def entry_processed(self, *, kind: str, ending: str, duration_s: float) -> None:
-        """Count an entry that came to its end."""
-        self._metrics.entries_processed.labels(kind, ending).inc()
-        self._metrics.entry_seconds.labels(kind).observe(duration_s)
-
-    def entry_failed(self, *, kind: str, reason: str, is_final: bool) -> None:
-        """Count an entry that was put off, or given up."""
-        if is_final:
-            self._metrics.entries_dead_lettered.labels(reason).inc()
-        else:
-            self._metrics.entry_retries.labels(reason).inc()
-
-    def updates_published(self, *, types: tuple[str, ...]) -> None:
-        """Count what was published."""
-        for one in types:
+    def entry_processed(self, entry: IntakeEntry, processed: Processed, *, duration_s: float) -> None:
+        """Count an entry that came to its end, and what it led to."""
+        self._metrics.entries_processed.labels(entry.kind, processed.ending).inc()
+        self._metrics.entry_seconds.labels(entry.kind).observe(duration_s)
+        for one in processed.updates:
             self._metrics.updates_published.labels(one).inc()
+        if processed.updates and entry.origin is Origin.NOTIFICATION:
+            self._observe_delay(entry.arrived_at)
+        if processed.updates and entry.origin is Origin.SWEEP:
+            self._metrics.missed_notifications.labels(entry.kind).inc()
+        if entry.kind is Kind.LIFECYCLE and entry.origin is Origin.NOTIFICATION:
+            is_known = entry.lifecycle in _LIFECYCLES
+            self._metrics.lifecycle_events.labels(entry.lifecycle if is_known else "unknown").inc()
+
+    def entry_deferred(self, *, error: str) -> None:
+        """Count an entry that was put off."""
+        self._metrics.entry_retries.labels(error).inc()
+
+    def entry_dead_lettered(self, *, reason: str) -> None:
+        """Count an entry that was given up."""
+        self._metrics.entries_dead_lettered.labels(reason).inc()
+
+    def race_lost(self) -> None:
+        """Count a commit that has to be joined again."""
+        self._metrics.commit_conflicts.inc()
+
+    def _observe_delay(self, arrived_at: str) -> None:
+        try:
+            arrived = parse_instant(arrived_at).to_datetime()
+        except ValueError:
+            return
+        delay_s = (self._clock.now() - arrived).total_seconds()
+        self._metrics.update_delay_seconds.observe(max(delay_s, 0.0))  # clocks of two machines differ
 
     def in_flight(self, *, count: int) -> None:
         """Show how many entries are taken and not done."""
@@ -92,3 +125,26 @@ class KeeperObserver:
     def leading(self, *, is_leading: bool) -> None:
         """Show whether this process holds the lease."""
         self._metrics.is_leader.set(is_leading)
+
+    def round_ended(self, *, resource: str, is_full: bool, items: int) -> None:
+        """Count a delta round that is complete, and what it brought."""
+        self._metrics.delta_rounds.labels(resource, "full" if is_full else "changes").inc()
+        self._metrics.delta_items.labels(resource).inc(items)
+
+
+class CountedGeneration:
+    """A generation that counts how often it was begun."""
+
+    def __init__(self, generation: Generation, metrics: Metrics) -> None:
+        self._generation = generation
+        self._metrics = metrics
+
+    async def ensure(self) -> bool:
+        """Write the mark where it is missing; tells, and counts, whether it was missing."""
+        was_missing = await self._generation.ensure()
+        self._metrics.generations.inc(was_missing)
+        return was_missing
+
+    async def exists(self) -> bool:
+        """Tell whether every partition has its mark."""
+        return await self._generation.exists()

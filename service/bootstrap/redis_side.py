@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,14 +97,21 @@ def _build_streams(settings: Settings, link: RedisLink) -> Streams:
     )
 
 
-def build_committer(settings: Settings, streams: Streams, clock: Clock) -> Committer:
-    """Build what takes facts to state and updates."""
+def build_committer(
+    settings: Settings, streams: Streams, clock: Clock, *, on_conflict: Callable[[], None] = lambda: None
+) -> Committer:
+    """Build what takes facts to state and updates.
+
+    Args:
+        on_conflict: called for each lost race.
+    """
     return Committer(
         streams.states,
         clock,
         decision_limits=take_decision_limits(settings),
         commit_limits=take_commit_limits(settings),
         redactor=_build_redactor(settings),
+        on_conflict=on_conflict,
     )
 
 

@@ -10,11 +10,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum
 from pathlib import Path
 
-from service.admin import AdminListener
+from service.admin import AdminListener, Refresh
 from service.bootstrap.graph_side import Graph, open_graph
 from service.bootstrap.redis_side import Streams, build_committer, open_streams
 from service.clock import Clock, SystemClock
 from service.errors import ConfigError
+from service.gauges import IntakeGauges, MailboxGauges
 from service.intake.appender import Appender, Durability
 from service.intake.client_state import ClientStateKeys, derive_client_state_keys
 from service.intake.listener import PublicListener, build_tls_context
@@ -30,7 +31,7 @@ from service.limits import (
     take_worker_limits,
 )
 from service.metrics import Metrics
-from service.observing import KeeperObserver, WorkerObserver
+from service.observing import CountedGeneration, KeeperObserver, WorkerObserver
 from service.pipeline.calendar import CalendarReads
 from service.pipeline.process import Processor
 from service.pipeline.watching import BookWatching
@@ -76,18 +77,34 @@ async def open_roles(settings: Settings, names: Collection[RoleName]) -> AsyncIt
                 roles.append(build_worker(settings, streams, graph, metrics))
             if RoleName.KEEPER in names:
                 roles.append(build_keeper_role(settings, streams, graph, metrics))
-        await stack.enter_async_context(_open_admin(settings, roles, metrics))
+        refreshes = _list_refreshes(settings, names, streams, metrics)
+        await stack.enter_async_context(_open_admin(settings, roles, refreshes, metrics))
         yield roles
 
 
+def _list_refreshes(
+    settings: Settings, names: Collection[RoleName], streams: Streams, metrics: Metrics
+) -> list[Refresh]:
+    """Say what is measured when somebody scrapes: the work that waits, and the keeper's books."""
+    clock = SystemClock()
+    refreshes: list[Refresh] = [IntakeGauges(streams.intake, metrics, clock).refresh]
+    if RoleName.KEEPER in names:
+        status = build_status_reader(settings, streams, clock)
+        refreshes.append(MailboxGauges(status, streams.generation, metrics).refresh)
+    return refreshes
+
+
 @asynccontextmanager
-async def _open_admin(settings: Settings, roles: Sequence[Role], metrics: Metrics) -> AsyncIterator[None]:
+async def _open_admin(
+    settings: Settings, roles: Sequence[Role], refreshes: Sequence[Refresh], metrics: Metrics
+) -> AsyncIterator[None]:
     """Serve liveness, readiness of these roles, and metrics."""
     admin = AdminListener(
         host=settings.admin_host,
         port=settings.admin_port,
         token=settings.admin_token.get_secret_value(),
         probes={role.name: role.find_unready for role in roles},
+        refreshes=refreshes,
         metrics=metrics,
     )
     await admin.start()
@@ -151,13 +168,13 @@ def _build_appender(settings: Settings, streams: Streams, metrics: Metrics, cloc
 def build_worker(settings: Settings, streams: Streams, graph: Graph, metrics: Metrics) -> WorkerRole:
     """Build what works the intake stream off."""
     clock = SystemClock()
+    observer = WorkerObserver(metrics, clock)
     watching = BookWatching(streams.records)
-
     processor = Processor(
         reader=graph.mailboxes,
         states=streams.states,
         calendar=CalendarReads(graph.mailboxes, streams.states, take_calendar_limits(settings)),
-        committer=build_committer(settings, streams, clock),
+        committer=build_committer(settings, streams, clock, on_conflict=observer.race_lost),
         watch=watching.current,
         desk=LifecycleDesk(records=streams.records),
     )
@@ -167,7 +184,7 @@ def build_worker(settings: Settings, streams: Streams, graph: Graph, metrics: Me
         processor=processor,
         watching=watching,
         clock=clock,
-        metrics=WorkerObserver(metrics),
+        metrics=observer,
         hearing=LastHeard(records=streams.records, clock=clock, interval_s=settings.heard_interval_s),
         limits=take_worker_limits(settings),
         retry_limits=take_retry_limits(settings),
@@ -202,7 +219,7 @@ def build_keeper_role(settings: Settings, streams: Streams, graph: Graph, metric
             states=streams.states,
             records=streams.records,
             lease=streams.lease,
-            generation=streams.generation,
+            generation=CountedGeneration(streams.generation, metrics),
             clock=clock,
             metrics=KeeperObserver(metrics),
         ),

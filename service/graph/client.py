@@ -150,6 +150,7 @@ class GraphClient:
         async with self._places:
             started = self._clock.monotonic()
             status = 0
+            self._observer.request_sent()
             try:
                 answer = await self._exchange_once(request, url, token)
                 status = answer.status

@@ -9,6 +9,9 @@ from typing import Protocol
 class GraphObserver(Protocol):
     """Counts and logs; every method returns at once and never raises."""
 
+    def request_sent(self) -> None:
+        """An HTTP request goes out; `request_answered` always follows."""
+
     def request_answered(self, *, kind: str, status: int, duration_s: float) -> None:
         """An HTTP request ended; 0 stands for no answer. A `$batch` is one request of kind `batch`."""
 
@@ -18,8 +21,11 @@ class GraphObserver(Protocol):
     def request_throttled(self, *, kind: str, retry_after_s: float | None) -> None:
         """Graph asked to wait; None where it named no time."""
 
-    def token_acquired(self, *, outcome: str, duration_s: float) -> None:
-        """A token was asked for; `outcome` is `ok` or the code of the refusal."""
+    def token_acquired(self, *, duration_s: float, expires_at_s: float) -> None:
+        """A token was got; it ends at `expires_at_s`, Unix time."""
+
+    def token_refused(self, *, outcome: str, duration_s: float) -> None:
+        """A token was asked for in vain; `outcome` is the code of the refusal."""
 
     def payload_noted(self, *, kind: str, notes: Sequence[str]) -> None:
         """Members of an answer could not be understood; each note is a path and what was expected there."""
@@ -28,12 +34,16 @@ class GraphObserver(Protocol):
 class SilentObserver:
     """Tells nobody."""
 
+    def request_sent(self) -> None: ...
+
     def request_answered(self, *, kind: str, status: int, duration_s: float) -> None: ...
 
     def part_answered(self, *, kind: str, status: int) -> None: ...
 
     def request_throttled(self, *, kind: str, retry_after_s: float | None) -> None: ...
 
-    def token_acquired(self, *, outcome: str, duration_s: float) -> None: ...
+    def token_acquired(self, *, duration_s: float, expires_at_s: float) -> None: ...
+
+    def token_refused(self, *, outcome: str, duration_s: float) -> None: ...
 
     def payload_noted(self, *, kind: str, notes: Sequence[str]) -> None: ...

@@ -138,20 +138,28 @@ class MsalTokens:
 
     async def _acquire_and_keep(self, claims: str) -> _Token:
         started = self._clock.monotonic()
-        outcome = "broken"
+        fault = "broken"
         try:
             result = await asyncio.to_thread(self._acquire_blocking, claims)
             token = self._read_result(result, started)
-            self._token, self._refusal, outcome = token, None, "ok"
+            self._token, self._refusal, fault = token, None, ""
         except TokenError as error:
-            self._refusal, outcome = (self._clock.monotonic() + self._error_memory_s, error), error.code
+            self._refusal, fault = (self._clock.monotonic() + self._error_memory_s, error), error.code
             if error.is_permanent:
                 self._acquire = None  # a credential that was replaced on disk is read next time
             raise
         finally:
             self._acquisition = None
-            self._observer.token_acquired(outcome=outcome, duration_s=self._clock.monotonic() - started)
+            self._tell(fault, self._clock.monotonic() - started)
         return token
+
+    def _tell(self, fault: str, duration_s: float) -> None:
+        if fault or self._token is None:
+            self._observer.token_refused(outcome=fault, duration_s=duration_s)
+            return
+        left_s = self._token.expires_at - self._clock.monotonic()
+        expires_at_s = self._clock.now().timestamp() + left_s
+        self._observer.token_acquired(duration_s=duration_s, expires_at_s=expires_at_s)
 
     def _acquire_blocking(self, claims: str) -> Mapping[str, object]:
         acquire = self._acquire

@@ -65,6 +65,7 @@ class Committer:
         commit_limits: CommitLimits | None = None,
         redactor: Redactor | None = None,
         random_hex: Callable[[int], str] = secrets.token_hex,
+        on_conflict: Callable[[], None] = lambda: None,
     ) -> None:
         self._states = states
         self._clock = clock
@@ -72,6 +73,7 @@ class Committer:
         self._limits = commit_limits or CommitLimits()
         self._redactor = redactor or Redactor()
         self._random_hex = random_hex
+        self._on_conflict = on_conflict
 
     async def commit(
         self,
@@ -121,6 +123,7 @@ class Committer:
             try:
                 committed = await self._states.commit(commit)
             except ConflictingVersionError:
+                self._on_conflict()
                 continue
             return Outcome(before=before, decision=decision, stream_ids=committed.stream_ids)
         raise StreamError(f"lost {self._limits.races_max} races for one meeting")

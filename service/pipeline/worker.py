@@ -61,9 +61,9 @@ class WorkerLimits:
 class WorkerMetrics(Protocol):
     """What the loop counts."""
 
-    def entry_processed(self, *, kind: str, ending: str, duration_s: float) -> None: ...
-    def entry_failed(self, *, kind: str, reason: str, is_final: bool) -> None: ...
-    def updates_published(self, *, types: tuple[str, ...]) -> None: ...
+    def entry_processed(self, entry: IntakeEntry, processed: Processed, *, duration_s: float) -> None: ...
+    def entry_deferred(self, *, error: str) -> None: ...
+    def entry_dead_lettered(self, *, reason: str) -> None: ...
     def in_flight(self, *, count: int) -> None: ...
 
 
@@ -249,10 +249,9 @@ class Worker:
         attempt = int(entry.attempt) if entry.attempt.isdecimal() else 0
         verdict = decide_retry(error, attempt, limits=self._retry_limits, jitter=self._jitter)
         if isinstance(verdict, GiveUp):
-            self._metrics.entry_failed(kind=entry.kind, reason=verdict.reason, is_final=True)
             await self._bury(delivered, verdict.reason, f"{type(error).__name__}: {error}")
             return
-        self._metrics.entry_failed(kind=entry.kind, reason=type(error).__name__, is_final=False)
+        self._metrics.entry_deferred(error=type(error).__name__)
         due_at = self._clock.now() + timedelta(seconds=verdict.seconds)
         _log.info(
             "entry.deferred",
@@ -264,6 +263,7 @@ class Worker:
         await self._intake.defer(delivered, replace(entry, attempt=str(attempt + 1)), due_at=due_at)
 
     async def _bury(self, delivered: Delivered, reason: Reason, detail: str) -> None:
+        self._metrics.entry_dead_lettered(reason=str(reason))
         _log.error("entry.dead_lettered", entry_id=delivered.id, reason=str(reason), detail=detail[:300])
         await self._intake.dead_letter(
             delivered, reason=str(reason), detail=detail[:300], at=self._clock.now()
@@ -272,8 +272,7 @@ class Worker:
     def _tell(
         self, delivered: Delivered, entry: IntakeEntry, processed: Processed, duration_s: float
     ) -> None:
-        self._metrics.entry_processed(kind=entry.kind, ending=processed.ending, duration_s=duration_s)
-        self._metrics.updates_published(types=processed.updates)
+        self._metrics.entry_processed(entry, processed, duration_s=duration_s)
         _log.info(
             "notification.processed",
             entry_id=delivered.id,

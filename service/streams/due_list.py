@@ -81,6 +81,14 @@ class DueList:
         ]
         return sum(counts)
 
+    async def find_first_ms(self) -> int | None:
+        """Give when the first of all comes due, Unix time in ms; None where nothing waits."""
+        firsts = [
+            await self._link.call("ZRANGE", self._keys.due(partition), 0, 0, "WITHSCORES")
+            for partition in range(self._keys.partitions)
+        ]
+        return min((int(float(first[-1][1])) for first in firsts if first), default=None)
+
     async def _release_partition(self, partition: int, now: datetime, count: int, append: Append) -> int:
         again = f"{to_ms(now + self._release_again)}.5"
         due, due_entries = self._keys.due(partition), self._keys.due_entries(partition)

@@ -45,6 +45,7 @@ class IntakeDepth:
         pending: handed out and not done.
         oldest_ms: Redis time in ms at which the oldest entry was appended; None where there is none.
         due: retries and timers in the due lists.
+        first_due_ms: when the first of them comes due, Unix time in ms; None where there is none.
         dead: dead letters.
     """
 
@@ -52,6 +53,7 @@ class IntakeDepth:
     pending: int
     oldest_ms: int | None
     due: int
+    first_due_ms: int | None
     dead: int
 
 
@@ -154,6 +156,7 @@ class RedisIntakeStream:
             pending=pending["pending"],
             oldest_ms=int(oldest[0][0].split("-")[0]) if oldest else None,
             due=await self._due_list.count(),
+            first_due_ms=await self._due_list.find_first_ms(),
             dead=await self._dead_letters.count(),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from service.clock import Clock
 from service.intake.client_state import ResourceKind
@@ -23,13 +24,17 @@ from service.subscriptions.leadership import Leadership
 from service.subscriptions.ledger import Ledger
 from service.subscriptions.lifetimes import Lifetimes
 from service.subscriptions.owners import OwnerLimits, Owners
-from service.subscriptions.reading import Reading, ReadingLimits
+from service.subscriptions.reading import Reading, ReadingLimits, RoundMetrics
 from service.subscriptions.resolve import OwnerResolver
 from service.subscriptions.resync import DeltaRounds, Window
 from service.subscriptions.schedule import Schedule
 from service.subscriptions.subscribe import Destination, Subscriber
 from service.subscriptions.subscribing import Subscribing, SubscribingLimits
 from service.subscriptions.watch import Watch
+
+
+class AllKeeperMetrics(KeeperMetrics, RoundMetrics, Protocol):
+    """What a keeper and its parts count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +50,7 @@ class KeeperPorts:
     lease: Lease
     generation: Generation
     clock: Clock
-    metrics: KeeperMetrics
+    metrics: AllKeeperMetrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +185,7 @@ def _build_reading(
         window=options.window,
         limits=options.reading,
         backoff=options.backoff,
+        metrics=ports.metrics,
         on_silence=subscribing.ask_recreate,
     )
 

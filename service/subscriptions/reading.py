@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import structlog
 
@@ -48,6 +49,12 @@ class ReadingLimits:
     silence: SilenceLimits = field(default_factory=SilenceLimits)
 
 
+class RoundMetrics(Protocol):
+    """What rounds count."""
+
+    def round_ended(self, *, resource: str, is_full: bool, items: int) -> None: ...
+
+
 class Reading:
     """Reads resources.
 
@@ -68,6 +75,7 @@ class Reading:
         window: Window,
         limits: ReadingLimits,
         backoff: Backoff,
+        metrics: RoundMetrics,
         on_silence: Callable[[str], object],
     ) -> None:
         self._ledger = ledger
@@ -80,6 +88,7 @@ class Reading:
         self._window = window
         self._limits = limits
         self._backoff = backoff
+        self._metrics = metrics
         self._on_silence = on_silence
         self._full_wanted: set[str] = set()
         self._comparisons: dict[str, StateComparison] = {}
@@ -174,6 +183,7 @@ class Reading:
         self, name: str, resource: WatchedResource, before: MailboxRecord, turn: Turn
     ) -> None:
         self._comparisons.pop(name, None)
+        self._metrics.round_ended(resource=resource.kind, is_full=turn.was_full, items=turn.found)
         judged = await self._judge(name, before, turn)
         if judged != turn.record:
             await self._save(name, judged)

@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 
 from service.embedded import EmbeddedRedis, Listener, embedded_redis
+from tests.integration.surroundings import Surroundings, open_surroundings
 
 
 def chosen_server() -> Path | None:
@@ -40,3 +41,10 @@ def redis_url(redis_server: EmbeddedRedis) -> str:
 def prefix() -> str:
     """A name for `STREAM` that no other test uses: every key of the test begins with it."""
     return f"t{uuid.uuid4().hex[:12]}"
+
+
+@pytest_asyncio.fixture
+async def surroundings(tmp_path: Path, redis_url: str, prefix: str) -> AsyncIterator[Surroundings]:
+    """A fresh tenant, the shared server, and free ports, for commands in processes of their own."""
+    async with open_surroundings(tmp_path, redis_url, prefix) as surroundings:
+        yield surroundings

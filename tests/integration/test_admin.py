@@ -14,6 +14,7 @@ import pytest
 from service.admin import AdminListener, Probe
 from service.errors import ConfigError, StreamError
 from service.metrics import Metrics
+from tests.integration.waiting import wait_until
 
 TOKEN = "a-token-for-tests"
 
@@ -78,7 +79,7 @@ async def test_readiness_is_200_when_every_probe_is() -> None:
         assert (await get(f"{base}/readyz"))[0] == 200
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/metrics", "/nothing", "/readyz/", "/healthz/..", "//readyz"])
 async def test_with_a_token_nothing_is_told_without_it(path: str) -> None:
     async with run_admin(token=TOKEN) as base:
         status, text, headers = await get(base + path)
@@ -87,7 +88,64 @@ async def test_with_a_token_nothing_is_told_without_it(path: str) -> None:
         for wrong in ("Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x", TOKEN, "Bearer"):
             assert (await get(base + path, Authorization=wrong))[0] == 401
         right = (await get(base + path, Authorization=f"bearer {TOKEN}"))[0]
-        assert right == (404 if path == "/nothing" else 200)
+        assert right == (200 if path == "/metrics" else 404)
+
+
+@pytest.mark.parametrize("given", ["", "Bearer wrong", f"Basic {TOKEN}"])
+async def test_an_orchestrator_learns_one_word_without_the_token(given: str) -> None:
+    reasons = ["Redis is away"]
+
+    async def say() -> str:
+        return reasons[0]
+
+    headers = {"Authorization": given} if given else {}
+    async with run_admin({"one": say}, token=TOKEN) as base:
+        assert (await get(f"{base}/healthz", **headers))[:2] == (200, "ok\n")
+        assert (await get(f"{base}/readyz", **headers))[:2] == (503, "unready\n")
+        assert "Redis is away" in (await get(f"{base}/readyz", Authorization=f"Bearer {TOKEN}"))[1]
+        reasons[0] = ""
+        assert (await get(f"{base}/readyz", Host="10.0.0.7:9464", **headers))[:2] == (200, "ready\n")
+
+
+async def test_many_who_ask_for_readiness_cost_what_one_costs() -> None:
+    asked = 0
+    everybody_is_here = asyncio.Event()
+
+    async def count() -> str:
+        nonlocal asked
+        asked += 1
+        await everybody_is_here.wait()
+        return ""
+
+    async with run_admin({"one": count}, token=TOKEN) as base:
+        asking = [asyncio.create_task(get(f"{base}/readyz")) for _ in range(20)]
+        await wait_until(lambda: asked > 0)
+        asking[0].cancel()  # one who hangs up must not end it for the others
+        await get(f"{base}/healthz")
+        everybody_is_here.set()
+        answers = await asyncio.gather(*asking[1:])
+    assert {status for status, _, _ in answers} == {200}
+    assert asked <= 2  # a connection that came late may have begun a second one
+
+
+async def test_a_scrape_measures_first_and_shows_nothing_of_what_could_not_be_measured() -> None:
+    metrics = Metrics()
+
+    async def measure() -> None:
+        metrics.due_entries.show_one(7)
+
+    async def fail() -> None:
+        raise StreamError("Redis is away")
+
+    async def hang() -> None:
+        await asyncio.sleep(60)
+
+    async with run_admin(metrics=metrics, refreshes=[measure, fail, hang], probe_timeout_s=0.1) as base:
+        status, text, _ = await get(f"{base}/metrics")
+    assert status == 200
+    assert "response_sync_due_entries 7.0" in text
+    assert "# TYPE response_sync_dead_letters gauge" in text
+    assert "\nresponse_sync_dead_letters " not in text
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "admin.example", ""])

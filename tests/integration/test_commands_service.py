@@ -4,126 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import socket
 import ssl
-import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest_asyncio
 from redis.asyncio import Redis
 
 from service.sandbox.command import Sandbox
-from service.settings import read_bare_environment
-
-DEADLINE_S = 60.0
-OWNER = "alexw@contoso.onmicrosoft.com"
-
-
-@dataclass(kw_only=True)
-class Surroundings:
-    """A sandbox, a Redis, and settings that lead to both."""
-
-    sandbox: Sandbox
-    directory: Path
-    settings: dict[str, str]
-    ports: dict[str, int] = field(default_factory=dict)
-
-    async def start(self, *arguments: str, **changes: str) -> Process:
-        """Start a command; names in `changes` are settings."""
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "service",
-            *arguments,
-            cwd=self.directory,
-            env={**read_bare_environment(), **self.settings, **changes},
-            stdout=PIPE,
-            stderr=PIPE,
-        )
-
-    async def run(self, *arguments: str, **changes: str) -> tuple[int, Any, str]:
-        """Run a command with `--json`; gives exit code, what it printed, and its standard error."""
-        process = await self.start(*arguments, "--json", **changes)
-        async with asyncio.timeout(DEADLINE_S):
-            output, errors = await process.communicate()
-        return process.returncode or 0, json.loads(output) if output else None, errors.decode()
-
-    @asynccontextmanager
-    async def running(self, *arguments: str, **changes: str) -> AsyncIterator[Process]:
-        """Run a role until the block ends; it must then end by itself, without a fault."""
-        process = await self.start(*arguments, **changes)
-        output = asyncio.create_task(process.communicate())
-        try:
-            yield process
-        finally:
-            if process.returncode is None:
-                process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(DEADLINE_S):
-                _, errors = await output
-        assert process.returncode == 0, errors.decode()
-
-    async def fetch_ready(self) -> tuple[int, dict[str, Any]]:
-        """Ask the admin listener; status 0 where nothing listens yet."""
-        url = f"http://127.0.0.1:{self.ports['admin']}/readyz"
-        async with aiohttp.ClientSession(trust_env=False) as session:
-            try:
-                async with session.get(url) as answer:
-                    return answer.status, await answer.json()
-            except aiohttp.ClientError:
-                return 0, {}
-
-    async def is_ready(self) -> bool:
-        """Tell whether the role can do its work."""
-        return (await self.fetch_ready())[0] == 200
-
-
-async def wait_for(condition: Callable[[], Awaitable[object]]) -> None:
-    """Wait until a condition holds, at most for the deadline."""
-    async with asyncio.timeout(DEADLINE_S):
-        while True:
-            if await condition():
-                return
-            await asyncio.sleep(0.1)
-
-
-def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest_asyncio.fixture
-async def surroundings(tmp_path: Path, redis_url: str, prefix: str) -> AsyncIterator[Surroundings]:
-    """A fresh tenant, the shared server, and free ports."""
-    ports = {"public": find_free_port(), "admin": find_free_port()}
-    owners = tmp_path / "owners.toml"
-    owners.write_text(f'[[owners]]\naddress = "{OWNER}"\n')
-    async with Sandbox.start() as sandbox:
-        ready = sandbox.ready
-        settings = {
-            "REDIS_URL": redis_url,
-            "HOST": "127.0.0.1",
-            "PORT": str(ports["public"]),
-            "RESPONSE_SYNC_ADMIN_PORT": str(ports["admin"]),
-            "RESPONSE_SYNC_STREAM": prefix,
-            "RESPONSE_SYNC_TENANT_ID": ready.tenant_id,
-            "RESPONSE_SYNC_CLIENT_ID": ready.client_id,
-            "RESPONSE_SYNC_CLIENT_SECRET": ready.client_secret,
-            "RESPONSE_SYNC_GRAPH_URL": ready.graph_url,
-            "RESPONSE_SYNC_AUTHORITY_URL": ready.authority_url,
-            "RESPONSE_SYNC_CA_BUNDLE": ready.ca_bundle,
-            "RESPONSE_SYNC_PUBLIC_URL": f"http://127.0.0.1:{ports['public']}",
-            "RESPONSE_SYNC_SECRET_KEY": "k" * 40,
-            "RESPONSE_SYNC_OWNERS_FILE": str(owners),
-        }
-        yield Surroundings(sandbox=sandbox, directory=tmp_path, settings=settings, ports=ports)
+from tests.integration.surroundings import DEADLINE_S, OWNER, Surroundings, find_free_port, wait_for
 
 
 def find(findings: dict[str, Any], subject: str) -> dict[str, Any]:

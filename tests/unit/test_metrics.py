@@ -28,6 +28,14 @@ def test_every_metric_has_our_prefix_a_text_and_a_fitting_name() -> None:
             assert family.name.endswith(("_seconds", "_requests")), family.name
 
 
+def test_what_is_described_is_what_is_scraped() -> None:
+    metrics = Metrics()
+    collected = metrics.registry.collect()
+    families = {one.name + ("_total" if one.type == "counter" else "") for one in collected}
+    ours = {name for name in families if name.startswith("response_sync_")}
+    assert ours == {one.name for one in metrics.descriptions}
+
+
 def test_two_processes_worth_of_metrics_do_not_meet() -> None:
     one, other = Metrics(), Metrics()
     one.web_requests.labels("notifications", "202").number += 1
@@ -44,3 +52,14 @@ def test_a_tally_shows_each_number_under_its_labels() -> None:
     shown = show(metrics)
     assert 'response_sync_notification_items_total{outcome="refused",reason="malformed item"} 3.0' in shown
     assert 'response_sync_notification_items_total{outcome="stored",reason=""} 5.0' in shown
+
+
+def test_a_measure_shows_its_last_measurement_as_a_whole_and_nothing_once_it_is_hidden() -> None:
+    metrics = Metrics()
+    assert "\nresponse_sync_mailboxes{" not in show(metrics)
+    metrics.mailboxes.show({("watched",): 3, ("faulty",): 1})
+    metrics.mailboxes.show({("watched",): 4})
+    assert 'response_sync_mailboxes{state="watched"} 4.0' in show(metrics)
+    assert "faulty" not in show(metrics).split("response_sync_mailboxes{", 1)[1]
+    metrics.mailboxes.hide()
+    assert "\nresponse_sync_mailboxes{" not in show(metrics)

@@ -80,6 +80,8 @@ class RecordingObserver:
         self.tokens: list[str] = []
         self.notes: list[str] = []
 
+    def request_sent(self) -> None: ...
+
     def request_answered(self, *, kind: str, status: int, duration_s: float) -> None:
         assert duration_s >= 0
         self.requests.append((kind, status))
@@ -90,7 +92,12 @@ class RecordingObserver:
     def request_throttled(self, *, kind: str, retry_after_s: float | None) -> None:
         self.throttles.append((kind, retry_after_s))
 
-    def token_acquired(self, *, outcome: str, duration_s: float) -> None:
+    def token_acquired(self, *, duration_s: float, expires_at_s: float) -> None:
+        assert duration_s >= 0
+        assert expires_at_s > 0
+        self.tokens.append("ok")
+
+    def token_refused(self, *, outcome: str, duration_s: float) -> None:
         assert duration_s >= 0
         self.tokens.append(outcome)
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from service.entries import IntakeEntry
 from service.errors import ConflictingVersionError, GoneError
+from service.pipeline.outcomes import Processed
 from service.ports import Commit, Committed, Delivered, Look, StoredMeeting
 from service.reconcile.instant import Instant
 from service.reconcile.model import (
@@ -212,12 +213,13 @@ class NotedMetrics:
     endings: list[str] = field(default_factory=list)
     failures: list[tuple[str, bool]] = field(default_factory=list)
 
-    def entry_processed(self, *, kind: str, ending: str, duration_s: float) -> None:
-        self.endings.append(str(ending))
+    def entry_processed(self, entry: IntakeEntry, processed: Processed, *, duration_s: float) -> None:
+        self.endings.append(str(processed.ending))
 
-    def entry_failed(self, *, kind: str, reason: str, is_final: bool) -> None:
-        self.failures.append((str(reason), is_final))
+    def entry_deferred(self, *, error: str) -> None:
+        self.failures.append((error, False))
 
-    def updates_published(self, *, types: tuple[str, ...]) -> None: ...
+    def entry_dead_lettered(self, *, reason: str) -> None:
+        self.failures.append((reason, True))
 
     def in_flight(self, *, count: int) -> None: ...

@@ -405,6 +405,10 @@ class CountingMetrics:
     """Keeps what the keeper counted."""
 
     outcomes: list[tuple[str, str]] = field(default_factory=list)
+    rounds: list[tuple[str, bool, int]] = field(default_factory=list)
+
+    def round_ended(self, *, resource: str, is_full: bool, items: int) -> None:
+        self.rounds.append((resource, is_full, items))
 
     def duty_done(self, *, kind: str, outcome: str, duration_s: float) -> None:
         self.outcomes.append((kind, outcome))
