@@ -136,7 +136,10 @@ class CalendarReads:
 
 
 def event_fact(owner: WatchedOwner, event: CalendarEvent) -> EventFact:
-    """Give an event that was read as a fact about the owner's meeting."""
+    """Give an event that was read as a fact about the owner's meeting.
+
+    A row under another address of the owner's is the organizer's own, and no row.
+    """
     is_whole = event.details.type in (EventType.SINGLE, EventType.SERIES)
     return EventFact(
         owner=owner.key,
@@ -148,7 +151,7 @@ def event_fact(owner: WatchedOwner, event: CalendarEvent) -> EventFact:
         sequence=event.sequence,
         slot=event.slot,
         is_cancelled=event.is_cancelled,
-        rows=event.rows,
+        rows=tuple(row for row in event.rows if row.address not in owner.aliases),
         details=event.details,
     )
 

@@ -5,7 +5,7 @@ Must never wait: an error goes up, and `retry.py` decides.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, assert_never
 
 import msgspec
@@ -15,10 +15,12 @@ from service.errors import GoneError
 from service.pipeline.calendar import CalendarReads
 from service.pipeline.committer import Committer, decode_pair, read_state
 from service.pipeline.outcomes import Ending, Processed
+from service.pipeline.people import People
 from service.ports import MailboxReader, StateStore
 from service.reconcile.matching import is_legacy_address
 from service.reconcile.model import (
     Address,
+    AliasFact,
     CalendarEvent,
     DueFact,
     EventId,
@@ -56,6 +58,7 @@ class Processor:
         committer: Committer,
         watch: Callable[[], WatchList],
         desk: LifecycleDesk,
+        people: People | None = None,
     ) -> None:
         self._reader = reader
         self._states = states
@@ -63,6 +66,7 @@ class Processor:
         self._committer = committer
         self._watch = watch
         self._desk = desk
+        self._people = people or People(states)
 
     async def fetch(self, entry: IntakeEntry) -> Read:
         """Read the message or event that an entry points to; None where there is nothing to read for us.
@@ -125,10 +129,11 @@ class Processor:
             found = await self._calendar.read_for_answer(owner, meeting, response.instance, attendee)
             if found is None and not _is_represented(owner, response.represented):
                 continue
-            if attendee in owner.aliases:
+            if attendee in owner.aliases or response.attendee_smtp in owner.aliases:
                 return Processed(ending=Ending.BY_ORGANIZER)
             fact = _response_fact(owner, meeting, attendee, response)
-            return await self._commit(entry, owner, meeting, [*(found or ()), fact])
+            facts = [*(found or ()), *_resolve_legacy(owner, meeting, response), fact]
+            return await self._commit(entry, owner, meeting, facts, paired=_pair_addresses(response))
         return Processed(ending=Ending.NOT_OURS)
 
     # --- events ---
@@ -174,12 +179,19 @@ class Processor:
         return await self._commit(entry, owner, meeting, [fact])
 
     async def _commit(
-        self, entry: IntakeEntry, owner: WatchedOwner, meeting: MeetingKey, facts: list[Fact]
+        self,
+        entry: IntakeEntry,
+        owner: WatchedOwner,
+        meeting: MeetingKey,
+        facts: list[Fact],
+        *,
+        paired: Mapping[Address, Address] | None = None,
     ) -> Processed:
+        aliases = await self._people.find_aliases(owner, meeting, facts, paired=paired or {})
         outcome = await self._committer.commit(
             owner,
             meeting,
-            facts,
+            [*facts, *aliases],
             is_baseline=entry.origin is Origin.BASELINE or not owner.is_baselined,
             traceparent=entry.traceparent,
         )
@@ -196,6 +208,21 @@ def _find_attendee(response: MeetingResponse) -> Address | None:
     if response.attendee is None or is_legacy_address(response.attendee):
         return response.attendee_smtp or response.attendee
     return response.attendee
+
+
+def _resolve_legacy(owner: WatchedOwner, meeting: MeetingKey, response: MeetingResponse) -> list[AliasFact]:
+    """Give what the message tells of rows: which SMTP address is behind its sender's legacy one."""
+    legacy, smtp = response.attendee, response.attendee_smtp
+    if legacy is None or smtp is None or not is_legacy_address(legacy):
+        return []
+    return [AliasFact(owner=owner.key, meeting=meeting, alias=legacy, person=smtp)]
+
+
+def _pair_addresses(response: MeetingResponse) -> dict[Address, Address]:
+    """Give both addresses that the message has for who answered."""
+    if response.attendee is None or response.attendee_smtp is None:
+        return {}
+    return {response.attendee: response.attendee_smtp}
 
 
 def _likely_first(owners: tuple[WatchedOwner, ...], represented: Address | None) -> tuple[WatchedOwner, ...]:

@@ -14,6 +14,7 @@ from service.reconcile.facts import (
     answer_order,
     status_ns,
 )
+from service.reconcile.matching import is_legacy_address
 from service.reconcile.model import Address, AttendeeRow, Pair, Slot
 
 
@@ -44,7 +45,7 @@ NOBODY = PersonFacts(
 
 def gather_persons(meeting: MeetingFacts, instance: InstanceFacts) -> dict[Address, PersonFacts]:
     """Give everyone of whom anything is known in this instance, by published address, in order."""
-    persons = find_persons(meeting.aliases)
+    persons = find_persons(each for each in meeting.aliases if not _is_refuted(each, meeting))
     grouped: dict[Address, list[AttendeeFacts]] = {}
     for address, facts in sorted(instance.attendees.items()):
         grouped.setdefault(persons.get(address, address), []).append(facts)
@@ -64,6 +65,22 @@ def find_persons(aliases: Iterable[Alias]) -> dict[Address, Address]:
         address: min(group, key=lambda one: (one in known_aliases, one))
         for address, group in together.items()
     }
+
+
+def _is_refuted(alias: Alias, meeting: MeetingFacts) -> bool:
+    """Tell whether an alias by name alone is refuted: the calendar lists both as people of their own.
+
+    A row in Exchange's legacy form is no refutation: it is the second row that such an address causes.
+    """
+    if not alias.is_by_name or is_legacy_address(alias.alias):
+        return False
+    return any(
+        (one := instance.attendees.get(alias.alias)) is not None
+        and one.row is not None
+        and (other := instance.attendees.get(alias.person)) is not None
+        and other.row is not None
+        for instance in meeting.instances.values()
+    )
 
 
 def _merge(parts: list[AttendeeFacts]) -> PersonFacts:

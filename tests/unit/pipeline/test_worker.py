@@ -12,7 +12,7 @@ from service.pipeline.worker import Watching, Worker, WorkerLimits
 from service.ports import Delivered
 from service.roster import WatchList
 from tests.unit.pipeline.fakes import MemoryIntake, NotedMetrics, StillClock, StillWatching
-from tests.unit.pipeline.test_process import World
+from tests.unit.pipeline.world import World
 from tests.unit.reconcile.build import event, response, row
 
 
