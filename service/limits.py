@@ -7,6 +7,7 @@ from service.intake.listener import ListenerLimits
 from service.intake.webhook import WebhookLimits
 from service.pipeline.calendar import CalendarLimits
 from service.pipeline.committer import CommitLimits
+from service.pipeline.people import PeopleLimits
 from service.pipeline.retry import RetryLimits
 from service.pipeline.worker import WorkerLimits
 from service.reconcile.decide import DecisionLimits
@@ -51,6 +52,15 @@ def take_listener_limits(settings: Settings) -> ListenerLimits:
 def take_calendar_limits(settings: Settings) -> CalendarLimits:
     """Give the bounds of reading along."""
     return CalendarLimits(occurrences_max=settings.occurrences_read_max)
+
+
+def take_people_limits(settings: Settings) -> PeopleLimits:
+    """Give the bounds of looking people up."""
+    return PeopleLimits(
+        kept_max=settings.people_kept_max,
+        kept_s=settings.people_kept_s,
+        lookups_max=settings.people_lookups_max,
+    )
 
 
 def take_worker_limits(settings: Settings) -> WorkerLimits:

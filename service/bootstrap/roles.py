@@ -26,6 +26,7 @@ from service.limits import (
     take_keeper_options,
     take_listener_limits,
     take_message_kind,
+    take_people_limits,
     take_retry_limits,
     take_webhook_limits,
     take_worker_limits,
@@ -33,6 +34,7 @@ from service.limits import (
 from service.metrics import Metrics
 from service.observing import CountedGeneration, KeeperObserver, WorkerObserver
 from service.pipeline.calendar import CalendarReads
+from service.pipeline.people import People
 from service.pipeline.process import Processor
 from service.pipeline.watching import BookWatching
 from service.pipeline.worker import Worker
@@ -177,6 +179,7 @@ def build_worker(settings: Settings, streams: Streams, graph: Graph, metrics: Me
         committer=build_committer(settings, streams, clock, on_conflict=observer.race_lost),
         watch=watching.current,
         desk=LifecycleDesk(records=streams.records),
+        people=People(streams.states, graph.directory, clock=clock, limits=take_people_limits(settings)),
     )
     worker = Worker(
         consumer=name_process(),

@@ -67,6 +67,9 @@ class WorkerLimitSettings(BaseSettings):
     retry_after_max_s: Seconds = Field(3600.0, description="Graph's own wish is honoured up to this")
     races_max: Count = Field(20, description="lost commits that are joined again before a retry")
     occurrences_read_max: Count = Field(50, description="held occurrences that are read along with a series")
+    people_kept_max: Count = Field(10_000, description="people of the directory that a worker remembers")
+    people_kept_s: Seconds = Field(900.0, description="how long they are, and a directory that is closed")
+    people_lookups_max: Count = Field(20, description="people looked up for one entry")
     waiting_hours: Seconds = Field(72.0, description="how long answers wait for the event they answer")
     journal_max: Count = Field(12, description="answers of one attendee whose fate `explain` can tell")
 

@@ -11,6 +11,7 @@ from service.intake.listener import ListenerLimits
 from service.intake.webhook import WebhookLimits
 from service.pipeline.calendar import CalendarLimits
 from service.pipeline.committer import CommitLimits
+from service.pipeline.people import PeopleLimits
 from service.pipeline.retry import RetryLimits
 from service.pipeline.worker import WorkerLimits
 from service.reconcile.decide import DecisionLimits
@@ -33,6 +34,7 @@ def test_each_part_gets_its_own_defaults(defaults: Settings) -> None:
     taken = {
         "webhook": limits.take_webhook_limits(defaults),
         "calendar": limits.take_calendar_limits(defaults),
+        "people": limits.take_people_limits(defaults),
         "worker": limits.take_worker_limits(defaults),
         "retry": limits.take_retry_limits(defaults),
         "commit": limits.take_commit_limits(defaults),
@@ -43,6 +45,7 @@ def test_each_part_gets_its_own_defaults(defaults: Settings) -> None:
     assert taken == {
         "webhook": WebhookLimits(),
         "calendar": CalendarLimits(),
+        "people": PeopleLimits(),
         "worker": WorkerLimits(),
         "retry": RetryLimits(),
         "commit": CommitLimits(),
