@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +12,9 @@ from urllib.parse import quote
 
 import aiohttp
 
+PASSING = frozenset({401, 429, 503})
+PATIENCE = 30
+PATIENCE_WAIT_S = 0.05
 IMMUTABLE = {"Prefer": 'IdType="ImmutableId"'}
 
 
@@ -54,12 +59,21 @@ class Tenant:
     # --- plain requests ---
 
     async def graph(self, method: str, path: str, who: Person, body: Any = None) -> Any:
-        """Ask Graph as a person; the answer must be a success."""
+        """Ask Graph as a person; the answer must be a success, after some patience with faults of the day."""
+        for _ in range(PATIENCE):
+            status, answered = await self._ask_once(method, path, who, body)
+            if status not in PASSING:
+                break
+            await asyncio.sleep(PATIENCE_WAIT_S)
+        assert status < 300, (method, path, status, answered)
+        return answered
+
+    async def _ask_once(self, method: str, path: str, who: Person, body: Any) -> tuple[int, Any]:
         headers = {"Authorization": f"Bearer {who.token}", **IMMUTABLE}
         url = self.ready.graph_url + path
         async with self._session.request(method, url, json=body, headers=headers, ssl=self._trust) as answer:
-            assert answer.status < 300, (method, path, answer.status, await answer.text())
-            return await answer.json() if answer.status not in {202, 204} else None
+            text = await answer.text()
+            return answer.status, json.loads(text) if text else None
 
     async def control(self, path: str, body: Any = None) -> Any:
         """Ask the control API: GET without a body, POST with one."""

@@ -20,7 +20,7 @@ async def add_rooms(stage: Stage) -> list[tuple[Person, str]]:
     return [(free, "accept"), (full, "decline")]
 
 
-@pytest.mark.parametrize("seed", [20261124, 7])
+@pytest.mark.parametrize("seed", [20261124])
 async def test_the_stream_holds_what_people_did_and_each_change_once(tmp_path: Path, seed: int) -> None:
     owners = ("alexw@contoso.onmicrosoft.com", "d'arc@contoso.com", "Selma@Contoso.com")
     async with open_stage(tmp_path, owners=owners) as stage:

@@ -100,7 +100,7 @@ async def assert_nothing_of_it(stage: Stage, secrets: list[str]) -> None:
 async def read_all_keys(redis: Redis) -> dict[str, str]:
     """Give every key with its whole value as text."""
     keys: list[str] = [key async for key in redis.scan_iter("*")]
-    return {key: str((key, await read_value(redis, key))) for key in keys}
+    return {key: repr((key, await read_value(redis, key))) for key in keys}
 
 
 async def read_value(redis: Redis, key: str) -> Any:
@@ -119,4 +119,4 @@ async def read_value(redis: Redis, key: str) -> Any:
         case "stream":
             return await redis.xrange(key)
         case kind:
-            raise AssertionError(f"{key} is a {kind}")
+            raise AssertionError(f"{key} is a {kind!r}")

@@ -6,13 +6,10 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.endtoend import judging
 from tests.endtoend.deeds import Play
 from tests.endtoend.settling import judge_calendars, settle, settle_last_answers
 from tests.endtoend.stage import Stage, open_stage
-from tests.integration.waiting import wait_until
 
 STOP_MAX_S = 10.0
 IN_BETWEEN_S = 700.0
@@ -56,22 +53,3 @@ async def test_a_service_ends_in_time_with_work_in_hand_and_adopts_what_it_held(
         await judge_calendars(stage, play.meetings)
         assert (await stage.running["serve"].terminate())[0] == 0
         assert await list_subscriptions(stage) == held
-
-
-@pytest.mark.asyncio(loop_scope="session")
-@pytest.mark.parametrize("role", ["web", "worker", "keeper"])
-async def test_each_role_ends_in_time_when_asked(serving: Stage, role: str) -> None:
-    changes = {"PORT": str(serving.ports["other-public"]), "RESPONSE_SYNC_STREAM": f"ending-{role}"}
-    running = await serving.start(role, name="other", RESPONSE_SYNC_DEPLOYMENT="other", **changes)
-    try:
-        await wait_until(lambda: _is_up(serving), timeout_s=30)
-
-        code, took_s = await running.terminate()
-
-        assert (code, took_s < STOP_MAX_S) == (0, True), running.read_log()
-    finally:
-        await running.kill()
-
-
-async def _is_up(stage: Stage) -> bool:
-    return (await stage.ask_admin("other"))[0] != 0

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 NEEDED = ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET", "PUBLIC_URL", "SECRET_KEY", "REDIS_URL")
 
 
-@pytest.mark.parametrize("command", ["serve", "web", "worker", "keeper", "check"])
+@pytest.mark.parametrize("command", ["serve", "keeper", "check"])
 async def test_without_settings_all_that_are_missing_are_named(tmp_path: Path, command: str) -> None:
     ended = await run_to_end([command], settings={}, directory=tmp_path)
 
