@@ -181,6 +181,11 @@ class Metrics:
         self.commit_conflicts = self._counter(
             "commit_conflicts", "Commits that found another had come first, and joined again."
         )
+        self.answers_skipped = self._counter(
+            "answers_skipped",
+            "Answers that were read and will not be published, by reason: superseded, same_moment.",
+            "reason",
+        )
         self.updates_published = self._counter(
             "updates_published", "Entries of the update stream, by type.", "type"
         )

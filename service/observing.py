@@ -78,6 +78,8 @@ class WorkerObserver:
         self._metrics.entry_seconds.labels(entry.kind).observe(duration_s)
         for one in processed.updates:
             self._metrics.updates_published.labels(one).inc()
+        for reason in processed.skipped:
+            self._metrics.answers_skipped.labels(reason).inc()
         if processed.updates and entry.origin is Origin.NOTIFICATION:
             self._observe_delay(entry.arrived_at)
         if processed.updates and entry.origin is Origin.SWEEP:

@@ -29,7 +29,7 @@ def show(
     meeting: Annotated[
         str | None,
         typer.Argument(
-            help="Key of a meeting, or how it begins or ends; all if not given.", show_default=False
+            help="Key, event id, iCalUId or part of the subject; all if not given.", show_default=False
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,

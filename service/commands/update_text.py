@@ -56,6 +56,15 @@ def format_stream_time(stream_id: str) -> str:
     return datetime.fromtimestamp(int(digits) / 1000, UTC).strftime("%H:%M:%S.%f")[:-3]
 
 
+def format_stream_moment(stream_id: str) -> str:
+    """Give the day and time that a stream id holds, RFC 3339 in UTC, to the millisecond."""
+    digits = stream_id.partition("-")[0]
+    if not digits.isdecimal():
+        return "unknown"
+    moment = datetime.fromtimestamp(int(digits) / 1000, UTC)
+    return f"{moment.isoformat(timespec='milliseconds').removesuffix('+00:00')}Z"
+
+
 def _describe_answer(kind: str, response: Mapping[str, Any], data: Mapping[str, Any]) -> Text:
     value, previous, standing = response.get("value"), response.get("previous"), data.get("standing")
     line = Text()

@@ -12,7 +12,7 @@ from service.reconcile.facts import MeetingFacts, join_all
 from service.reconcile.instant import NS_PER_S
 from service.reconcile.journal import Fate, keep_journals
 from service.reconcile.model import Address, Fact, InstanceKey, Pair
-from service.reconcile.persons import find_persons
+from service.reconcile.persons import find_published
 from service.reconcile.state import MeetingState
 
 
@@ -97,7 +97,7 @@ def decide(
         facts,
         derived,
         said,
-        persons=find_persons(joined.aliases),
+        persons=find_published(joined),
         tolerance_ns=limits.tolerance_ns,
         entries_max=limits.journal_max,
     )

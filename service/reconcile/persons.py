@@ -45,11 +45,16 @@ NOBODY = PersonFacts(
 
 def gather_persons(meeting: MeetingFacts, instance: InstanceFacts) -> dict[Address, PersonFacts]:
     """Give everyone of whom anything is known in this instance, by published address, in order."""
-    persons = find_persons(each for each in meeting.aliases if not _is_refuted(each, meeting))
+    persons = find_published(meeting)
     grouped: dict[Address, list[AttendeeFacts]] = {}
     for address, facts in sorted(instance.attendees.items()):
         grouped.setdefault(persons.get(address, address), []).append(facts)
     return {person: _merge(parts) for person, parts in sorted(grouped.items())}
+
+
+def find_published(meeting: MeetingFacts) -> dict[Address, Address]:
+    """Give the address under which each aliased address of a meeting is published; refuted ones are none."""
+    return find_persons(each for each in meeting.aliases if not _is_refuted(each, meeting))
 
 
 def find_persons(aliases: Iterable[Alias]) -> dict[Address, Address]:

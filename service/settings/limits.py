@@ -135,6 +135,12 @@ class RoleLimitSettings(BaseSettings):
     drain_s: Seconds = Field(20.0, description="how long a stopping process waits for what it has taken")
 
 
+class CommandLimitSettings(BaseSettings):
+    """What a command may read."""
+
+    explain_updates_max: Count = Field(100_000, description="updates in which `explain` looks for its own")
+
+
 class LimitSettings(
     WebLimitSettings,
     RedisLimitSettings,
@@ -142,5 +148,6 @@ class LimitSettings(
     GraphLimitSettings,
     KeeperLimitSettings,
     RoleLimitSettings,
+    CommandLimitSettings,
 ):
     """All of them."""

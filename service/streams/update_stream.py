@@ -100,9 +100,14 @@ class UpdateStreamReader:
         page = await self._link.call("XRANGE", stream, "-", "+", "COUNT", count)
         return _read_page(stream, page)
 
-    async def list_newest(self, stream: str, *, count: int) -> tuple[PublishedUpdate, ...]:
-        """Give the newest updates of one stream, newest first."""
-        page = await self._link.call("XREVRANGE", stream, "+", "-", "COUNT", count)
+    async def list_newest(self, stream: str, *, count: int, before: str = "") -> tuple[PublishedUpdate, ...]:
+        """Give the newest updates of one stream, newest first.
+
+        Args:
+            before: id of an entry: only what is older than that one.
+        """
+        end = f"({before}" if before else "+"
+        page = await self._link.call("XREVRANGE", stream, end, "-", "COUNT", count)
         return _read_page(stream, page)
 
     async def describe(self, stream: str) -> UpdateStreamFacts:

@@ -17,13 +17,13 @@ from service.bootstrap import Streams, build_committer, open_streams
 from service.cli import app
 from service.clock import SystemClock
 from service.ports import Book
-from service.reconcile.model import Address, Fact, MailboxKey
+from service.reconcile.model import Address, Fact, MailboxKey, MeetingKey
 from service.roster import WatchedOwner, encode_record
 from service.settings import Scope, Settings, read_settings, setting_name
 from service.streams.update_stream import BEGINNING
 from service.subscriptions.records import OwnerProgress, encode, name_owner_progress
 from tests.schema import check_entries
-from tests.unit.reconcile.build import OWNER, event, response, row
+from tests.unit.reconcile.build import MEETING, OWNER, event, response, row
 
 ALEX = WatchedOwner(
     key=OWNER,
@@ -259,3 +259,114 @@ def test_redis_that_is_away_is_said_in_one_line(run: Run, monkeypatch: pytest.Mo
     assert result.stderr.startswith("Redis is away")
     assert "a-password" not in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.usefixtures("held")
+def test_explain_tells_facts_rule_and_what_was_published(run: Run) -> None:
+    told = json.loads(run("explain", "alex@contoso.com", "meeting", "christie@contoso.com", "--json").stdout)
+
+    assert (told["owner"], told["meeting"], told["publishedSearchedTo"]) == ("Alex@contoso.com", MEETING, "")
+    (christie,) = told["attendees"]
+    (whole,) = christie["instances"]
+    assert whole["now"]["value"] == "tentativelyAccepted"
+    assert whole["now"]["situation"] == "message alone"
+    assert whole["now"]["because"] == "only a message tells of an answer"
+    (answer,) = whole["answers"]
+    assert (answer["verdict"], answer["counts"], answer["taken"]) == ("present_slot", True, True)
+    assert [(one["type"], one["value"]) for one in whole["published"]] == [
+        ("attendee.added", "none"),
+        ("response.changed", "tentativelyAccepted"),
+    ]
+    ids = [update["id"] for update in with_streams(read_updates) if update["subject"] == christie["address"]]
+    assert [one["id"] for one in whole["published"]] == ids
+    assert whole["told"] == {
+        "present": True,
+        "value": "tentativelyAccepted",
+        "standing": None,
+        "proposal": None,
+        "here": True,
+    }
+    assert [entry["fate"] for entry in whole["journal"]["answers"]] == ["published"]
+
+
+@pytest.mark.usefixtures("held")
+def test_explain_tells_of_everyone_and_of_what_was_skipped(run: Run) -> None:
+    async def answer_late(streams: Streams) -> None:
+        committer = build_committer(read_settings(Scope.REDIS), streams, SystemClock())
+        await committer.commit(ALEX, MEETING, [response("christie@contoso.com", "declined", 15)])
+
+    with_streams(answer_late)
+    told = json.loads(run("explain", "Alex [bold]Wilber[/bold]", "lunch", "--json").stdout)
+
+    christie, megan = told["attendees"]
+    journal = christie["instances"][0]["journal"]
+    assert [(entry["value"], entry["fate"]) for entry in journal["answers"]] == [
+        ("declined", "superseded"),
+        ("tentativelyAccepted", "published"),
+    ]
+    assert journal["skipped"] == 1
+    assert megan["instances"][0]["journal"]["skipped"] == 0
+    text = run("explain", "alex@contoso.com", "lunch").stdout
+    assert "skipped: a later one was known when it was read" in text
+
+
+@pytest.mark.usefixtures("held")
+def test_explain_says_how_far_back_it_looked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESPONSE_SYNC_EXPLAIN_UPDATES_MAX", "1")
+    told = json.loads(run("explain", "alex@contoso.com", "meeting", "--json").stdout)
+    published = [one for each in told["attendees"] for one in each["instances"][0]["published"]]
+    assert [one["entry"] for one in published] == [told["publishedSearchedTo"]]
+    assert "were not looked at" in run("explain", "alex@contoso.com", "meeting").stdout
+
+
+@pytest.mark.usefixtures("held")
+def test_explain_finds_redacted_attendees_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESPONSE_SYNC_REDACT", "addresses")
+    monkeypatch.setenv("RESPONSE_SYNC_SECRET_KEY", "k" * 40)
+    run("snapshot", "alex@contoso.com")
+    told = json.loads(run("explain", "alex@contoso.com", "meeting", "megan@contoso.com", "--json").stdout)
+    published = told["attendees"][0]["instances"][0]["published"]
+    assert [one["type"] for one in published] == ["response.snapshot"]
+
+
+@pytest.mark.usefixtures("held")
+def test_what_people_wrote_cannot_draw_in_an_explanation(run: Run) -> None:
+    text = run("explain", "alex@contoso.com", "meeting").stdout
+    assert "\x1b[2J" not in text
+    assert "[red]now[/red]" in text
+
+
+@pytest.mark.usefixtures("held")
+@pytest.mark.parametrize("named", ["MEETING", "id-", "meeting", "NOW[/RED]"])
+def test_a_meeting_is_found_by_key_event_id_or_a_part_of_its_subject(run: Run, named: str) -> None:
+    assert json.loads(run("explain", "alex@contoso.com", named, "--json").stdout)["meeting"] == MEETING
+    assert json.loads(run("show", "alex@contoso.com", named, "--json").stdout)[0]["meeting"] == MEETING
+
+
+@pytest.mark.usefixtures("held")
+def test_what_names_several_meetings_is_refused_with_their_keys(run: Run) -> None:
+    async def hold_another(streams: Streams) -> None:
+        committer = build_committer(read_settings(Scope.REDIS), streams, SystemClock())
+        read = event(10, row("megan@contoso.com"))
+        other = replace(
+            read, meeting=MeetingKey("other"), details=replace(read.details, subject="Late lunch")
+        )
+        await committer.commit(ALEX, other.meeting, [other])
+
+    with_streams(hold_another)
+    refused = run("explain", "alex@contoso.com", "lunch")
+    assert refused.exit_code == 1
+    assert "2 meetings are like 'lunch'" in refused.stderr
+    assert "(meeting, other)" in refused.stderr
+    assert run("explain", "alex@contoso.com", "late", "--json").exit_code == 0
+
+
+@pytest.mark.usefixtures("held")
+def test_an_attendee_is_found_by_name_and_one_unknown_is_said_to_be(run: Run) -> None:
+    told = json.loads(run("explain", "alex@contoso.com", "meeting", "megan", "--json").stdout)
+    assert [one["address"] for one in told["attendees"]] == ["megan@contoso.com"]
+    refused = run("explain", "alex@contoso.com", "meeting", "nobody")
+    assert refused.exit_code == 1
+    assert "Held: christie@contoso.com, megan@contoso.com" in refused.stderr
+    several = run("explain", "alex@contoso.com", "meeting", "contoso")
+    assert "2 attendees are like" in several.stderr

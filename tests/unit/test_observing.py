@@ -39,6 +39,14 @@ def test_an_entry_counts_by_kind_and_ending_and_each_update_by_its_type() -> Non
     assert read(metrics, "entry_processing_seconds_count", kind="message") == 2
 
 
+def test_answers_that_will_not_be_published_count_by_the_reason() -> None:
+    metrics, clock = Metrics(), StillClock()
+    processed = Processed(ending=Ending.JOINED, skipped=("superseded", "superseded", "same_moment"))
+    WorkerObserver(metrics, clock).entry_processed(build_entry(clock), processed, duration_s=0.2)
+    assert read(metrics, "answers_skipped_total", reason="superseded") == 2
+    assert read(metrics, "answers_skipped_total", reason="same_moment") == 1
+
+
 def test_the_delay_counts_from_the_arrival_of_the_notification_that_brought_an_update() -> None:
     metrics, clock = Metrics(), StillClock()
     observer = WorkerObserver(metrics, clock)

@@ -63,6 +63,8 @@ async def test_oldest_and_newest_come_from_their_own_end(streams: Streams) -> No
     newest = await streams.updates.list_newest(stream, count=2)
     assert [update.fields["type"] for update in oldest] == ["a", "b"]
     assert [update.fields["type"] for update in newest] == ["c", "b"]
+    before = await streams.updates.list_newest(stream, count=2, before=newest[-1].id)
+    assert [update.fields["type"] for update in before] == ["a"]
 
 
 async def test_stream_is_described_with_its_groups(streams: Streams) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from service.entries import IntakeEntry, Kind, Origin
 from service.errors import LookedTooSoonError
-from service.pipeline.outcomes import Ending
+from service.pipeline.outcomes import Ending, Processed
 from service.reconcile.model import Address, OwnerKey
 from tests.unit.pipeline.world import ADELE, ALEX, World, message
 from tests.unit.reconcile.build import at, event, response, row
@@ -55,6 +55,18 @@ async def test_a_meeting_that_the_owner_only_attends_is_not_the_owners() -> None
     assert await world.event("e1") is Ending.NOT_ORGANIZER
     assert await world.message("m1") is Ending.NOT_OURS
     assert world.states.meetings == {}
+
+
+async def test_an_answer_that_a_later_one_overtook_is_told_as_skipped() -> None:
+    world = World()
+    world.put_event("e1", event(1, row("ann")))
+    world.put_message("m1", response("ann", "declined", 20))
+    world.put_message("m2", response("ann", "accepted", 10))
+    await world.message("m1")
+    entry = IntakeEntry(kind=Kind.MESSAGE, origin=Origin.NOTIFICATION, mailbox=ADELE, item="m2")
+    processed = await world.processor.process(entry, world.processor.fetch(entry))
+    assert processed == Processed(ending=Ending.JOINED, skipped=("superseded",))
+    assert (await world.processor.process(entry, world.processor.fetch(entry))).skipped == ()
 
 
 async def test_of_two_owners_whom_one_inbox_serves_the_organizer_gets_the_answer() -> None:
