@@ -129,6 +129,7 @@ def take_keeper_options(settings: Settings) -> KeeperOptions:
             days_back=settings.window_days_back,
             days_ahead=settings.window_days_ahead,
             days_back_max=max(settings.window_days_back_max, settings.window_days_back),
+            overlap_s=settings.mailbox_overlap_s,
         ),
         backoff=Backoff(
             passing_s=settings.passing_wait_s,

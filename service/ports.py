@@ -93,7 +93,7 @@ class DeltaItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeltaPage:
-    """One page of a delta query; exactly one of the links is set.
+    """One page of a delta query; exactly one of the links is set. The last page of a plain list has neither.
 
     Attributes:
         at: the `Date` of the answer.
@@ -111,11 +111,17 @@ class DeltaReader(Protocol):
     async def start_inbox(self, mailbox: MailboxKey, *, received_since: datetime) -> DeltaPage:
         """Begin a round over the inbox, bounded by the time of arrival."""
 
+    async def list_messages(self, mailbox: MailboxKey, *, received_since: datetime) -> DeltaPage:
+        """Begin a list over all folders of a mailbox, Deleted Items too; a delta query sees one folder."""
+
     async def start_calendar(self, owner: OwnerKey, *, start: datetime, end: datetime) -> DeltaPage:
         """Begin a round over the calendar view between two instants."""
 
-    async def follow(self, mailbox: MailboxKey, link: str) -> DeltaPage:
+    async def follow(self, mailbox: MailboxKey, link: str, *, is_list: bool = False) -> DeltaPage:
         """Get the page behind a nextLink or deltaLink, on the configured Graph host only.
+
+        Args:
+            is_list: the link came from `list_messages`.
 
         Raises:
             RefusedError: the link points to another host.

@@ -16,6 +16,7 @@ from service.graph.requests import (
     build_calendar_delta,
     build_inbox_delta,
     build_link_request,
+    build_message_list,
 )
 from service.ports import DeltaPage
 from service.reconcile.model import MailboxKey, OwnerKey
@@ -42,6 +43,17 @@ class GraphDelta:
         request = build_inbox_delta(mailbox, received_since=received_since, page_size=self._page_size)
         return await self._read(request)
 
+    async def list_messages(self, mailbox: MailboxKey, *, received_since: datetime) -> DeltaPage:
+        """Begin a list over all folders of a mailbox, Deleted Items too, the earliest received first.
+
+        Raises:
+            GraphError, TokenError: see `errors.py`.
+
+        Source: https://learn.microsoft.com/graph/api/user-list-messages
+        """
+        request = build_message_list(mailbox, received_since=received_since, page_size=self._page_size)
+        return await self._read(request, is_list=True)
+
     async def start_calendar(self, owner: OwnerKey, *, start: datetime, end: datetime) -> DeltaPage:
         """Begin a round over the calendar view between two instants.
 
@@ -51,8 +63,11 @@ class GraphDelta:
         request = build_calendar_delta(owner, start=start, end=end, page_size=self._page_size)
         return await self._read(request)
 
-    async def follow(self, mailbox: MailboxKey, link: str) -> DeltaPage:
+    async def follow(self, mailbox: MailboxKey, link: str, *, is_list: bool = False) -> DeltaPage:
         """Get the page behind a nextLink or deltaLink.
+
+        Args:
+            is_list: the link came from `list_messages`.
 
         Raises:
             RefusedError: the link leads to another host.
@@ -60,12 +75,12 @@ class GraphDelta:
             GraphError, TokenError: see `errors.py`.
         """
         request = build_link_request(RequestKind.DELTA, link, mailbox=mailbox, page_size=self._page_size)
-        return await self._read(request)
+        return await self._read(request, is_list=is_list)
 
-    async def _read(self, request: GraphRequest) -> DeltaPage:
+    async def _read(self, request: GraphRequest, *, is_list: bool = False) -> DeltaPage:
         answer = await self._sender.send(request)
         notes: list[str] = []
-        page = parse_delta_page(answer.payload(), at=answer.at, notes=notes)
+        page = parse_delta_page(answer.payload(), at=answer.at, is_list=is_list, notes=notes)
         if notes:
             self._observer.payload_noted(kind=RequestKind.DELTA, notes=notes)
         return page

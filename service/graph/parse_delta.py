@@ -16,11 +16,14 @@ _EVENT: Final = "#microsoft.graph.event"
 _EVENTS: Final = "#collection(event)"
 
 
-def parse_delta_page(payload: object, *, at: Instant, notes: list[str] | None = None) -> DeltaPage:
+def parse_delta_page(
+    payload: object, *, at: Instant, is_list: bool = False, notes: list[str] | None = None
+) -> DeltaPage:
     """Read a page; items without id are left out, for nothing could be done with them.
 
     Args:
         at: the `Date` of the answer.
+        is_list: a page of a plain list, the last of which has no link.
 
     Raises:
         PayloadError: there is no list of items, or neither link.
@@ -30,7 +33,7 @@ def parse_delta_page(payload: object, *, at: Instant, notes: list[str] | None = 
     is_calendar = root["@odata.context"].word().endswith(_EVENTS) or any(_is_event(node) for node in nodes)
     items = tuple(item for node in nodes if (item := _parse_item(node, is_event=is_calendar)) is not None)
     next_link, delta_link = root["@odata.nextLink"].text(), root["@odata.deltaLink"].text()
-    if next_link is None and delta_link is None:
+    if next_link is None and delta_link is None and not is_list:
         raise root["@odata.deltaLink"].fail("a link")
     return DeltaPage(
         items=items, next_link=next_link, delta_link=None if next_link is not None else delta_link, at=at

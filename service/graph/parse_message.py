@@ -73,7 +73,7 @@ def parse_message(
         notes: receives one sentence for each member that could not be understood.
 
     Returns:
-        None where the message is no response to a meeting.
+        None where the message is no response to a meeting, or one that has not been sent.
 
     Raises:
         PayloadError: it is a response, but without id, time or value, or to an occurrence that nothing names.
@@ -81,7 +81,7 @@ def parse_message(
     node = require_object(payload, notes)
     properties = ExtendedProperties(node)
     value = _read_value(node, properties)
-    if value is None:
+    if value is None or node["isDraft"].flag() is True:
         return None
     is_private = _is_private(node, properties)
     identity = _identify(node, properties)

@@ -25,7 +25,10 @@ PAGE_SIZE: Final = 100
 _SUBTYPE: Final = "microsoft.graph.eventMessage"
 _RESPONSE: Final = "microsoft.graph.eventMessageResponse"
 
-MESSAGE_PROPERTIES: Final = ("id", "internetMessageId", "sentDateTime", "from", "sender", "bodyPreview")
+MESSAGE_PROPERTIES: Final = (
+    *("id", "internetMessageId", "sentDateTime", "from", "sender", "bodyPreview"),
+    "isDraft",
+)
 # Members of a subtype must be cast, else Graph refuses the whole $select of a message.
 RESPONSE_PROPERTIES: Final = (
     *(
@@ -178,6 +181,26 @@ def build_inbox_delta(mailbox: MailboxKey, *, received_since: datetime, page_siz
         ("$filter", f"receivedDateTime ge {utc_text(received_since)}"),
         mailbox=mailbox,
         prefer=_page_preference(page_size),
+        is_joinable=False,
+    )
+
+
+def build_message_list(mailbox: MailboxKey, *, received_since: datetime, page_size: int) -> GraphRequest:
+    """Ask for the first page of all messages of a mailbox, whatever folder they lie in.
+
+    What is sorted by must be filtered by first. The earliest come first, so that one that arrives while the
+    pages are read shifts none of them.
+
+    Source: https://learn.microsoft.com/graph/api/user-list-messages
+    """
+    return _get(
+        RequestKind.DELTA,
+        f"/users/{_segment(mailbox)}/messages",
+        ("$select", "id,sentDateTime"),
+        ("$filter", f"receivedDateTime ge {utc_text(received_since)}"),
+        ("$orderby", "receivedDateTime"),
+        ("$top", str(page_size)),
+        mailbox=mailbox,
         is_joinable=False,
     )
 

@@ -31,12 +31,14 @@ class MailboxCheck:
         delta: DeltaReader,
         subscriptions: SubscriptionApi,
         clock: Clock,
+        reads_whole_mailboxes: bool = False,
     ) -> None:
         self._tokens = tokens
         self._directory = directory
         self._delta = delta
         self._subscriptions = subscriptions
         self._clock = clock
+        self._reads_whole_mailboxes = reads_whole_mailboxes
 
     async def check(self, roster: Iterable[RosterEntry]) -> AsyncIterator[Finding]:
         """Look at token, subscriptions, and each owner with their inboxes; stops where there is no token."""
@@ -69,7 +71,9 @@ class MailboxCheck:
         yield finding
         option, finding = await self._find_option(subject, person.key)
         yield finding
-        for inbox in choose_inboxes(person.key, delegates, option):
+        for inbox in choose_inboxes(
+            person.key, delegates, option, reads_whole_mailboxes=self._reads_whole_mailboxes
+        ):
             yield await self._check_inbox(inbox)
 
     async def _find_person(self, address: str) -> tuple[DirectoryPerson | None, Finding]:

@@ -34,6 +34,8 @@ _USER_MEMBERS: Final[dict[str, type | tuple[type, ...]]] = {
     "auto_answer": str,
     "has_mailbox": bool,
     "keeps_deleted_copy": bool,
+    "answers_folder": str,
+    "processes_updates": bool,
     "time_zone": str,
 }
 _USER_CHOICES: Final = {

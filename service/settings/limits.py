@@ -116,6 +116,9 @@ class KeeperLimitSettings(BaseSettings):
     )
     lifetime_margin_s: Seconds = Field(60.0, description="kept below Graph's limit, because clocks differ")
     window_days_back_max: Count = Field(30, description="how far back messages are read after a silence")
+    mailbox_overlap_s: Wait = Field(
+        600.0, description="with `MESSAGES=mailbox`, how far before the last sweep the next one begins"
+    )
     pages_per_turn_max: Count = Field(50, description="pages of one mailbox before others get their turn")
     append_entries_max: Count = Field(200, description="entries that a delta query stores at once")
     mark_again_s: Seconds = Field(600.0, description="when the end of a baseline is marked once more")

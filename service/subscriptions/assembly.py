@@ -201,7 +201,10 @@ def _build_owners(
         ledger=picture.ledger,
         watch=picture.watch,
         schedule=picture.schedule,
-        resolver=OwnerResolver(directory=ports.directory),
+        resolver=OwnerResolver(
+            directory=ports.directory,
+            reads_whole_mailboxes=options.messages is ResourceKind.MAILBOX_MESSAGES,
+        ),
         subscribing=subscribing,
         reading=reading,
         states=ports.states,

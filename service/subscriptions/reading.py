@@ -22,7 +22,7 @@ from service.subscriptions.faults import Backoff, build_fault
 from service.subscriptions.ledger import Ledger
 from service.subscriptions.plan import spread
 from service.subscriptions.records import MailboxRecord, OwnerProgress, RequestKind
-from service.subscriptions.resync import Comparison, DeltaRounds, Turn, Window
+from service.subscriptions.resync import Comparison, DeltaRounds, Turn, Window, is_listed
 from service.subscriptions.schedule import Duty, Schedule
 from service.subscriptions.silence import SilenceLimits, judge_silence
 from service.subscriptions.subscribing import reading_of
@@ -184,7 +184,7 @@ class Reading:
     ) -> None:
         self._comparisons.pop(name, None)
         self._metrics.round_ended(resource=resource.kind, is_full=turn.was_full, items=turn.found)
-        judged = await self._judge(name, before, turn)
+        judged = await self._judge(name, self._find_changed_after(resource, before), turn)
         if judged != turn.record:
             await self._save(name, judged)
         if judged.is_silent and judged.unheard_since is None and turn.record.unheard_since is not None:
@@ -195,7 +195,13 @@ class Reading:
             _log.info("mailbox.read", resource=name, is_full=turn.was_full, found=turn.found)
         await self.mark_baselines(self._watch.owners_of(name))
 
-    async def _judge(self, name: str, before: MailboxRecord, turn: Turn) -> MailboxRecord:
+    def _find_changed_after(self, resource: WatchedResource, before: MailboxRecord) -> datetime | None:
+        """Give since when what a round found may have changed; None before the first round."""
+        if before.complete_at is None or not is_listed(resource):
+            return before.complete_at
+        return before.complete_at - timedelta(seconds=self._window.overlap_s)
+
+    async def _judge(self, name: str, changed_after: datetime | None, turn: Turn) -> MailboxRecord:
         """Clear the fault, and judge whether notifications stay away, where that is in question."""
         record = replace(turn.record, fault=None)
         has_found = turn.found > 0 and not turn.was_full
@@ -208,7 +214,7 @@ class Reading:
         text = notified.get(subscription.id, "") if subscription else ""
         return judge_silence(
             record,
-            changed_after=before.complete_at,
+            changed_after=changed_after,
             has_found=has_found,
             heard_at=parse_instant(text).to_datetime() if text else None,
             now=self._clock.now(),

@@ -19,8 +19,14 @@ from service.roster import RosterEntry, WatchedOwner
 class OwnerResolver:
     """Asks the directory and the calendar's permissions about one owner at a time."""
 
-    def __init__(self, *, directory: Directory) -> None:
+    def __init__(self, *, directory: Directory, reads_whole_mailboxes: bool = False) -> None:
+        """Prepare; nothing is asked.
+
+        Args:
+            reads_whole_mailboxes: then the owner's is read too, where Exchange may keep a copy.
+        """
         self._directory = directory
+        self._reads_whole_mailboxes = reads_whole_mailboxes
 
     async def resolve(self, entry: RosterEntry, previous: WatchedOwner | None) -> WatchedOwner:
         """Give the owner as they are now; `is_baselined` is taken over where it is the same owner.
@@ -44,7 +50,12 @@ class OwnerResolver:
             address=person.address,
             name=person.name,
             aliases=person.aliases,
-            inboxes=choose_inboxes(person.key, [one.key for one in delegates], option),
+            inboxes=choose_inboxes(
+                person.key,
+                [one.key for one in delegates],
+                option,
+                reads_whole_mailboxes=self._reads_whole_mailboxes,
+            ),
             is_baselined=previous is not None and is_same and previous.is_baselined,
         )
 
@@ -88,15 +99,22 @@ class OwnerResolver:
 
 
 def choose_inboxes(
-    owner: MailboxKey, delegates: Sequence[MailboxKey], option: DeliveryOption
+    owner: MailboxKey,
+    delegates: Sequence[MailboxKey],
+    option: DeliveryOption,
+    *,
+    reads_whole_mailboxes: bool = False,
 ) -> tuple[MailboxKey, ...]:
     """Give the mailboxes in which answers arrive: each once, in order; at least one.
+
+    With delegates alone on the receiving side the owner's inbox gets nothing, but Deleted Items may hold a
+    copy, which is found where whole mailboxes are read.
 
     Source: https://learn.microsoft.com/graph/api/resources/mailboxsettings
     """
     if not delegates:
         return (owner,)
-    if option is DeliveryOption.DELEGATE_ONLY:
+    if option is DeliveryOption.DELEGATE_ONLY and not reads_whole_mailboxes:
         return tuple(sorted(set(delegates)))
     return tuple(sorted({owner, *delegates}))
 

@@ -37,11 +37,14 @@ class Window:
         days_back: for events, and for messages by their arrival.
         days_ahead: for events.
         days_back_max: after a long silence messages are read from further back, but not beyond this.
+        overlap_s: a whole mailbox is listed from so long before the last round, for Exchange may show a
+            message later than it says that it was received, and clocks differ.
     """
 
     days_back: int = 7
     days_ahead: int = 180
     days_back_max: int = 30
+    overlap_s: float = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +123,7 @@ class DeltaRounds:
         save: Save,
         compare: Comparison | None,
     ) -> Turn:
-        current = record.round or self._begin(record, full_origin)
+        current = record.round or self._begin(resource, record, full_origin)
         fed: set[str] = set()
         for _ in range(self._pages_per_turn):
             page = await self._fetch_page(resource, current, record)
@@ -134,8 +137,9 @@ class DeltaRounds:
             current = record.round
         return _end_turn(record, current, is_complete=False)
 
-    def _begin(self, record: MailboxRecord, full_origin: Origin) -> Round:
-        is_full = record.is_full_wanted or not record.delta_link
+    def _begin(self, resource: WatchedResource, record: MailboxRecord, full_origin: Origin) -> Round:
+        has_begun = record.full_at is not None if is_listed(resource) else bool(record.delta_link)
+        is_full = record.is_full_wanted or not has_begun
         return Round(
             is_full=is_full,
             origin=full_origin if is_full else Origin.SWEEP,
@@ -147,12 +151,17 @@ class DeltaRounds:
         self, resource: WatchedResource, current: Round, record: MailboxRecord
     ) -> DeltaPage:
         if current.link:
-            return await self._reader.follow(resource.mailbox, current.link)
+            return await self._reader.follow(resource.mailbox, current.link, is_list=is_listed(resource))
         if resource.kind is ResourceKind.CALENDAR:
             start = current.started_at - timedelta(days=self._window.days_back)
             end = current.started_at + timedelta(days=self._window.days_ahead)
             return await self._reader.start_calendar(OwnerKey(resource.mailbox), start=start, end=end)
+        if is_listed(resource) and not current.is_full and record.complete_at is not None:
+            since = record.complete_at - timedelta(seconds=self._window.overlap_s)
+            return await self._reader.list_messages(resource.mailbox, received_since=since)
         since = reckon_received_since(current.started_at, record.complete_at, self._window)
+        if is_listed(resource):
+            return await self._reader.list_messages(resource.mailbox, received_since=since)
         return await self._reader.start_inbox(resource.mailbox, received_since=since)
 
     async def _feed(self, resource: WatchedResource, current: Round, page: DeltaPage, fed: set[str]) -> Round:
@@ -171,7 +180,7 @@ class DeltaRounds:
             )
             return counted
         collected = (*current.messages, *select_messages(page.items))
-        if page.delta_link is None:
+        if page.next_link is not None:
             return replace(counted, messages=collected)
         await self._append(
             build_message_entries(
@@ -185,6 +194,11 @@ class DeltaRounds:
             await self._intake.append(entries[at : at + self._entries_per_append])
 
 
+def is_listed(resource: WatchedResource) -> bool:
+    """Tell a resource of which all folders are listed, for no delta query sees more than one."""
+    return resource.kind is ResourceKind.MAILBOX_MESSAGES
+
+
 def reckon_received_since(now: datetime, complete_at: datetime | None, window: Window) -> datetime:
     """Give from when on messages are read in a full round: further back after a long silence."""
     usual = now - timedelta(days=window.days_back)
@@ -194,11 +208,11 @@ def reckon_received_since(now: datetime, complete_at: datetime | None, window: W
 
 
 def _write_down(record: MailboxRecord, current: Round, page: DeltaPage) -> MailboxRecord:
-    if page.delta_link is None:
-        return replace(record, round=replace(current, link=page.next_link or ""))
+    if page.next_link is not None:
+        return replace(record, round=replace(current, link=page.next_link))
     return replace(
         record,
-        delta_link=page.delta_link,
+        delta_link=page.delta_link or "",
         complete_at=current.started_at,
         full_at=current.started_at if current.is_full else record.full_at,
         is_full_wanted=record.is_full_wanted and not current.is_full,

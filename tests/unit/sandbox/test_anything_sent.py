@@ -56,7 +56,8 @@ async def test_a_disturbed_body_is_taken_or_refused(made: Any, changed: Any, ans
     assert first.status in (201, 400)
     held = await tenant.meet("megan", recurrence=weekly(2))
     for path in (f"/me/events/{held['id']}", f"/me/events/{(await tenant.instances('alex', held))[1]['id']}"):
-        assert (await tenant.ask("alex", "PATCH", path, changed)).status in (200, 400)
+        # 404: without its recurrence the series has no second occurrence any more
+        assert (await tenant.ask("alex", "PATCH", path, changed)).status in (200, 400, 404)
     for event in await tenant.listed("megan", "/me/events"):
         given = await tenant.ask("megan", "POST", f"/me/events/{event['id']}/decline", answer)
         assert given.status in (202, 400)

@@ -372,7 +372,21 @@ class Tenant:
         self.windows.append((start, end))
         return await self._page(f"calendar/{owner}", after=0, at=0, is_full=True)
 
-    async def follow(self, mailbox: MailboxKey, link: str) -> DeltaPage:
+    async def list_messages(self, mailbox: MailboxKey, *, received_since: datetime) -> DeltaPage:
+        self.windows.append((received_since, None))
+        return self._list_page(mailbox, since_ns=instant_of(received_since).ns, at=0)
+
+    def _list_page(self, mailbox: MailboxKey, *, since_ns: int, at: int) -> DeltaPage:
+        held = [item for _, item in self.items.get(f"mailbox-messages/{mailbox}", [])]
+        wanted = [item for item in held if item.sent_at is None or item.sent_at.ns >= since_ns]
+        page, rest = wanted[at : at + self.page_size], wanted[at + self.page_size :]
+        link = f"{since_ns}|{at + self.page_size}" if rest else None
+        return DeltaPage(items=tuple(page), next_link=link, delta_link=None, at=instant_of(self.clock.now()))
+
+    async def follow(self, mailbox: MailboxKey, link: str, *, is_list: bool = False) -> DeltaPage:
+        if is_list:
+            since, _, at = link.partition("|")
+            return self._list_page(mailbox, since_ns=int(since), at=int(at))
         if self.expire_deltas > 0:
             self.expire_deltas -= 1
             raise DeltaExpiredError("syncStateNotFound", status=410)

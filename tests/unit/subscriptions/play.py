@@ -123,7 +123,8 @@ class Play:
 
     async def read_status(self) -> KeeperStatus:
         """Give how everything stands."""
-        return await StatusReader(records=self.records, clock=self.clock).read()
+        messages = (self.options or KeeperOptions()).messages
+        return await StatusReader(records=self.records, clock=self.clock, messages=messages).read()
 
     def owners(self) -> dict[str, WatchedOwner]:
         """Give the watch list by roster address."""
