@@ -26,7 +26,7 @@ from service.preflight.mailboxes import MailboxCheck
 from service.preflight.public_url import check_public_url
 from service.preflight.redis_server import check_redis
 from service.roster import RosterEntry, decode_roster_entry
-from service.settings import Scope, Settings, find_unknown_names
+from service.settings import MessageScope, Scope, Settings, find_unknown_names
 from service.subscriptions.ledger import decode_book
 
 HANDSHAKE_TIMEOUT_S: Final = 10.0
@@ -84,6 +84,7 @@ async def _check_mailboxes(settings: Settings, streams: Streams, graph: Graph) -
         delta=graph.delta,
         subscriptions=graph.subscriptions,
         clock=SystemClock(),
+        reads_whole_mailboxes=settings.messages is MessageScope.MAILBOX,
     )
     found = [finding async for finding in mailboxes.check(roster)]
     if not roster:
