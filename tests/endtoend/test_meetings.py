@@ -22,16 +22,19 @@ async def add_rooms(stage: Stage) -> list[tuple[Person, str]]:
 
 @pytest.mark.parametrize("seed", [20261124])
 async def test_the_stream_holds_what_people_did_and_each_change_once(tmp_path: Path, seed: int) -> None:
-    owners = ("alexw@contoso.onmicrosoft.com", "d'arc@contoso.com", "Selma@Contoso.com")
+    owners = ("alexw@contoso.onmicrosoft.com", "d'arc@contoso.com", "Selma@Contoso.com", "both@contoso.com")
     async with open_stage(tmp_path, owners=owners) as stage:
         tenant = stage.tenant
         alex, adele = tenant.people["alex"], tenant.people["adele"]
-        # Adele serves two owners; Selma has no delegate and gets her own mail.
+        # Adele serves three owners, one of whom gets copies; Selma has no delegate and gets her own mail.
         jeanne = await tenant.add_user("Jeanne d'Arc", "D'Arc@contoso.com", delegates=[adele.address])
         selma = await tenant.add_user("Selma Søndergaard", "selma@contoso.com")
+        both = await tenant.add_user(
+            "Both", "both@contoso.com", delegates=[adele.address], delivery="sendToDelegateAndPrincipal"
+        )
         play = Play(tenant, seed)
         await play.add_guests(9)
-        play.guests += [jeanne, alex, tenant.people["christie"]]
+        play.guests += [jeanne, alex, both, tenant.people["christie"]]
         rooms = await add_rooms(stage)
         await stage.start_ready("serve")
 
@@ -41,6 +44,7 @@ async def test_the_stream_holds_what_people_did_and_each_change_once(tmp_path: P
         await play.make_meeting(jeanne, jeanne, size=1)
         await play.make_meeting(selma, selma, size=6)
         await play.make_meeting(selma, selma, size=0)
+        await play.make_meeting(both, adele, size=4)
         not_ours = await tenant.create_meeting(adele, adele, adeles_own_meeting(alex))
         await settle(stage, play.meetings)
         await tenant.answer(alex, not_ours["iCalUId"], "accept")
