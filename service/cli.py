@@ -1,4 +1,7 @@
-"""The command line: which commands there are. What each does stands in `service/commands/`."""
+"""The command line: which commands there are. What each does stands in `service/commands/`.
+
+A command is imported when it is used, so that `--help`, and whatever needs little, starts at once.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +9,77 @@ from typing import Final
 
 import typer
 
-from service.commands.check import check
-from service.commands.demo import demo
-from service.commands.explain import explain_answers
-from service.commands.owners import owners
-from service.commands.roles import keeper, serve, web, worker
-from service.commands.running import ServiceGroup
-from service.commands.sandbox import sandbox
-from service.commands.show import show
-from service.commands.snapshot import snapshot
-from service.commands.subscriptions import subscriptions
-from service.commands.tail import tail
+from service.commands.group import Listed, build_group
 
 PROGRAM: Final = "response-sync"
 
+COMMANDS: Final = {
+    "demo": Listed(
+        place="demo:demo",
+        summary="Play the walkthrough of a delegated calendar, "
+        "from the sandbox's Graph API to the update stream.",
+        example="response-sync demo --keep",
+    ),
+    "serve": Listed(
+        place="roles:serve",
+        summary="Run web, worker and keeper in one process.",
+        example="response-sync serve --embedded --data ./data",
+    ),
+    "web": Listed(
+        place="roles:web",
+        summary="Take notifications from Graph and store them.",
+        example="PORT=8080 response-sync web",
+    ),
+    "worker": Listed(
+        place="roles:worker",
+        summary="Read what notifications point to, reconcile, and publish updates.",
+        example="response-sync worker",
+    ),
+    "keeper": Listed(
+        place="roles:keeper",
+        summary="Keep subscriptions alive, and find by delta queries what notifications left out.",
+        example="response-sync keeper",
+    ),
+    "sandbox": Listed(
+        place="sandbox:sandbox",
+        summary="Run the Graph sandbox until SIGTERM; prints one line of JSON when it is ready.",
+        example="response-sync sandbox --port 8443 --env-file .env",
+    ),
+    "check": Listed(
+        place="check:check",
+        summary="Check settings, Redis, token, permissions, mailboxes and the public URL; "
+        "exit 1 on any fault.",
+        example="response-sync check --json",
+    ),
+    "owners": Listed(place="owners:owners", summary="The roster: whose calendars are watched."),
+    "subscriptions": Listed(
+        place="subscriptions:subscriptions", summary="Subscriptions: ours and Graph's side by side."
+    ),
+    "show": Listed(
+        place="show:show",
+        summary="Show the attendees of an owner's meetings with answer, standing and witnesses.",
+        example="response-sync show alex@contoso.com",
+    ),
+    "explain": Listed(
+        place="explain:explain_answers",
+        summary="Tell the story of an answer: facts, rule, what was published, what was skipped.",
+        example="response-sync explain alex@contoso.com 'Lunch' christie@contoso.com",
+    ),
+    "tail": Listed(
+        place="tail:tail",
+        summary="Follow the update stream: one line per update, as it is published.",
+        example="response-sync tail --json --from-beginning",
+    ),
+    "snapshot": Listed(
+        place="snapshot:snapshot",
+        summary="Append a response.snapshot for every attendee of every meeting held.",
+        example="response-sync snapshot alex@contoso.com",
+    ),
+}
+
 app = typer.Typer(
     name=PROGRAM,
-    cls=ServiceGroup,
+    cls=build_group(COMMANDS),
     no_args_is_help=True,
     add_completion=False,
     # A traceback with local variables would show secrets.
@@ -30,18 +87,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Who is coming: reconciles meeting responses in delegate inboxes with owner calendars.",
 )
-app.command(epilog="Example: response-sync demo --keep")(demo)
-app.command(epilog="Example: response-sync serve --embedded --data ./data")(serve)
-app.command(epilog="Example: PORT=8080 response-sync web")(web)
-app.command(epilog="Example: response-sync worker")(worker)
-app.command(epilog="Example: response-sync keeper")(keeper)
-app.command(epilog="Example: response-sync sandbox --port 8443 --env-file .env")(sandbox)
-app.command(epilog="Example: response-sync check --json")(check)
-app.add_typer(owners, name="owners")
-app.add_typer(subscriptions, name="subscriptions")
-app.command(epilog="Example: response-sync show alex@contoso.com")(show)
-app.command("explain", epilog="Example: response-sync explain alex@contoso.com 'Lunch' christie@contoso.com")(
-    explain_answers
-)
-app.command(epilog="Example: response-sync tail --json --from-beginning")(tail)
-app.command(epilog="Example: response-sync snapshot alex@contoso.com")(snapshot)
+
+
+@app.callback()
+def _begin() -> None:
+    """Have a group although no command is known before it is used."""

@@ -14,7 +14,8 @@ from rich.text import Text
 
 from service.bootstrap import Graph, Streams, build_web, open_graph, open_streams, read_owners_file
 from service.clock import SystemClock
-from service.commands.running import EXIT_FAULT, EXIT_SETTINGS, prepare, run
+from service.commands.group import EXIT_FAULT, EXIT_SETTINGS
+from service.commands.running import prepare, run
 from service.commands.screen import build_table, open_screen, print_json, show_text
 from service.errors import ConfigError, StreamError
 from service.graph.trust import build_trust

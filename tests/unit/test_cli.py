@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.main import get_command
 from typer.testing import CliRunner
 
-from service.cli import app
+from service.cli import COMMANDS, app
 from service.settings import Settings, setting_name
 from tests.unit.test_docs import list_commands
 
-COMMANDS = sorted(list_commands(get_command(app)))
+FULL_NAMES = sorted(list_commands())
 NEED_EVERYTHING = [["check"], ["web"], ["worker"], ["keeper"], ["serve"], ["subscriptions", "list"]]
 REQUIRED = [
     "RESPONSE_SYNC_TENANT_ID",
@@ -39,12 +38,31 @@ def run(*arguments: str) -> Any:
     return CliRunner().invoke(app, list(arguments))
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", FULL_NAMES)
 def test_every_command_explains_itself_with_an_example(command: str) -> None:
     result = run(*command.split(), "--help")
 
     assert result.exit_code == 0
     assert f"Example: response-sync {command}" in result.stdout.replace("PORT=8080 ", "")
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_list_of_commands_says_of_each_what_it_says_of_itself(name: str) -> None:
+    listed = COMMANDS[name]
+    assert listed.load(name).help.splitlines()[0] == listed.summary
+
+
+def test_the_list_of_commands_imports_none_of_them() -> None:
+    heavy = "{'aiohttp', 'redis', 'msal', 'pydantic', 'structlog', 'service.settings', 'service.bootstrap'}"
+    script = (
+        "import sys; from typer.testing import CliRunner; from service.cli import app; "
+        "assert 'tail' in CliRunner().invoke(app, ['--help']).stdout; "
+        f"assert not {heavy} & sys.modules.keys()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("arguments", NEED_EVERYTHING, ids=" ".join)

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.main import get_command
 
-from service.cli import app
+from service.cli import COMMANDS
 from service.log_events import EVENTS
 from service.metrics import Metrics
 from service.settings import Settings, setting_name
@@ -57,13 +56,13 @@ def test_readme_lists_every_setting_with_its_default_and_meaning() -> None:
     assert read_table("## Settings") == expected
 
 
-def list_commands(command: Any, prefix: str = "") -> dict[str, str]:
+def list_commands() -> dict[str, str]:
+    """Give what each command says of itself, by its full name."""
     found: dict[str, str] = {}
-    for name, child in command.commands.items():
-        if hasattr(child, "commands"):
-            found |= list_commands(child, f"{prefix}{name} ")
-        else:
-            found[f"{prefix}{name}"] = child.help.splitlines()[0]
+    for name, listed in COMMANDS.items():
+        command = listed.load(name)
+        children = {f"{name} {child}": one for child, one in getattr(command, "commands", {}).items()}
+        found |= {full: one.help.splitlines()[0] for full, one in (children or {name: command}).items()}
     return found
 
 
@@ -72,7 +71,7 @@ def test_readme_lists_every_command_and_nothing_else() -> None:
         name.split(" [")[0].split(" OWNER")[0]: cells[0] for name, cells in read_table("## Commands").items()
     }
 
-    assert listed == list_commands(get_command(app))
+    assert listed == list_commands()
 
 
 def list_logged() -> set[str]:
