@@ -96,6 +96,15 @@ class Scene:
         assert answer.status < 300, (method, path, answer.status, answer.body)
         return answer.body
 
+    async def list_mail(self, token: str, folder: str = "inbox") -> list[dict[str, Any]]:
+        """Give what lies in a folder, the latest first."""
+        listed = await self.graph("GET", f"/me/mailFolders/{folder}/messages", token=token)
+        found: list[dict[str, Any]] = listed["value"]
+        return found
+
+    async def disturb(self, **faults: Any) -> None:
+        await self.stage.asking.control("/faults", faults)
+
     async def believe(self, **positions: Any) -> None:
         await self.stage.asking.control("/beliefs", positions)
 

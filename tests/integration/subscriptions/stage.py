@@ -108,7 +108,9 @@ class Stage:
         return running
 
     async def read_status(self) -> KeeperStatus:
-        reader = StatusReader(records=self.streams.records, clock=SystemClock(), kept_s=0)
+        reader = StatusReader(
+            records=self.streams.records, clock=SystemClock(), messages=self.options.messages, kept_s=0
+        )
         return await reader.read()
 
     async def wait_until_ready(self, *, timeout_s: float = 30) -> None:
