@@ -26,8 +26,8 @@ TAKEN: Final[dict[Taken, str]] = {
 }
 STANDINGS: Final[dict[Standing, str]] = {
     Standing.NONE: "there is no answer",
-    Standing.REPORTED: "a message says so, the calendar does not yet",
-    Standing.RECORDED: "the calendar says so, no message that counts does",
+    Standing.REPORTED: "a message says so, the calendar does not (yet)",
+    Standing.RECORDED: "the calendar says so, the last message that counts does not",
     Standing.CONFIRMED: "message and calendar say so",
     Standing.CONFLICTING: "message and calendar have disagreed for longer than the grace period",
 }
