@@ -57,6 +57,7 @@ class GraphMailboxes:
         self._observer = observer
         self._search = timedelta(days=search_days)
         self._without_subtype: set[MailboxKey] = set()
+        self._without_cancelled: set[OwnerKey] = set()
 
     async def fetch_message(self, mailbox: MailboxKey, message: MessageId) -> MeetingResponse | None:
         """Give the response; None where the message is no response to a meeting.
@@ -81,7 +82,7 @@ class GraphMailboxes:
             PayloadError: it cannot be read.
             GraphError, TokenError: see `errors.py`.
         """
-        return self._parse(await self._sender.send(build_event_request(owner, event)))
+        return self._parse(await self._ask_for_event(owner, event))
 
     async def find_meeting(self, owner: OwnerKey, meeting: MeetingKey) -> Look:
         """Look for a single meeting or series master by its iCalUId, over all calendars of the owner.
@@ -151,8 +152,20 @@ class GraphMailboxes:
         self._without_subtype.add(mailbox)
         return answer
 
+    async def _ask_for_event(self, owner: OwnerKey, event: EventId) -> Answer:
+        """Ask with the cancelled occurrences of a series, and without where this mailbox refuses them."""
+        has_cancelled = owner not in self._without_cancelled
+        try:
+            return await self._sender.send(build_event_request(owner, event, has_cancelled=has_cancelled))
+        except RefusedError as error:
+            if not has_cancelled or _SELECT_REFUSED.search(f"{error.code} {error}") is None:
+                raise
+        answer = await self._sender.send(build_event_request(owner, event, has_cancelled=False))
+        self._without_cancelled.add(owner)
+        return answer
+
     async def _look_by_id(self, owner: OwnerKey, event: EventId, *, zone: str | None = None) -> Look:
-        request = build_event_request(owner, event)
+        request = build_event_request(owner, event, has_cancelled=False)
         answer = await self._sender.exchange(request)
         if answer.names_missing_item:
             return Look(events=(), at=answer.at)

@@ -5,7 +5,7 @@ Source: https://learn.microsoft.com/graph/api/resources/event
 
 from __future__ import annotations
 
-from datetime import UTC, tzinfo
+from datetime import UTC, date, tzinfo
 from typing import Final
 
 from service.graph import extended
@@ -64,6 +64,7 @@ def parse_event(
         is_cancelled=node["isCancelled"].flag() is True,
         rows=parse_rows(node["attendees"], node["organizer"]),
         details=_build_details(node, kind, start, end, zone_name),
+        cancelled=_read_cancelled(node) if kind is EventType.SERIES else (),
     )
 
 
@@ -79,6 +80,21 @@ def parse_instance_key(node: Node, *, zone: str) -> InstanceKey:
     start = _require_time(node["start"])
     identity = _identify(node, _require_text(node["id"]))
     return _find_instance(node, _read_type(node), identity, zone=find_zone(zone) or UTC, start=start)
+
+
+def _read_cancelled(series: Node) -> tuple[InstanceKey, ...]:
+    """Read the dates of cancelled occurrences; an id that ends in no date is noted and left out.
+
+    They are `occurrenceId`s, such as `OID.{id of the series}.2026-03-03`.
+    """
+    dates = set()
+    for node in series["cancelledOccurrences"].items():
+        text = (node.text() or "").rpartition(".")[2]
+        try:
+            dates.add(InstanceKey(date.fromisoformat(text).isoformat()))
+        except ValueError:
+            node.note("expected the date of an occurrence")
+    return tuple(sorted(dates))
 
 
 def _read_type(node: Node) -> EventType:

@@ -136,12 +136,18 @@ def build_message_request(
     )
 
 
-def build_event_request(owner: OwnerKey, event: EventId) -> GraphRequest:
+def build_event_request(owner: OwnerKey, event: EventId, *, has_cancelled: bool = True) -> GraphRequest:
     """Ask for an event.
+
+    Args:
+        has_cancelled: ask for a series' cancelled occurrences too, which Graph gives only where one event is
+            asked for by its id; a cloud that lags behind may refuse that.
 
     Source: https://learn.microsoft.com/graph/api/event-get
     """
-    return _get(RequestKind.EVENT, f"{_events(owner)}/{_segment(event)}", *_full_event(), mailbox=owner)
+    select, expand = _full_event()
+    wanted = (select[0], f"{select[1]},cancelledOccurrences") if has_cancelled else select
+    return _get(RequestKind.EVENT, f"{_events(owner)}/{_segment(event)}", wanted, expand, mailbox=owner)
 
 
 def build_meeting_search(owner: OwnerKey, ical_uid: str) -> GraphRequest:

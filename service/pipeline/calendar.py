@@ -6,13 +6,15 @@ before its series changed looks like an exception, and would be published as one
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from service.errors import GoneError, LookedTooSoonError
 from service.pipeline.committer import read_state
 from service.ports import Look, MailboxReader, StateStore
-from service.reconcile.facts import InstanceFacts, status_ns
+from service.reconcile.facts import InstanceFacts, same_slot, status_ns
+from service.reconcile.instant import Instant
 from service.reconcile.model import (
     WHOLE,
     Address,
@@ -76,7 +78,8 @@ class CalendarReads:
         fact = event_fact(owner, event)
         state = await read_state(self._states, owner.key, event.meeting)
         if fact.instance == WHOLE:
-            return [fact, *await self._read_occurrences(owner, fact, state)]
+            gone = self._find_cancelled(fact, event.cancelled, state)
+            return [fact, *await self._read_occurrences(owner, fact, state), *gone]
         if _is_copied(fact, state.facts.instance(WHOLE)):
             return [fact]
         return [fact, *await self._find_meeting(owner, event.meeting)]
@@ -121,6 +124,28 @@ class CalendarReads:
                 )
         return facts
 
+    def _find_cancelled(
+        self, series: EventFact, cancelled: Sequence[InstanceKey], state: MeetingState
+    ) -> list[Fact]:
+        """Give the end of occurrences that the calendar says are cancelled, the nearest to now first.
+
+        That is how one ends which was never read by itself, and whose own notification was lost. What its
+        own event said of its end before stands, unless the series moved since.
+
+        Raises:
+            LookedTooSoonError: one was last seen in the second in which the series was read.
+        """
+        since_ns = _stands_since(series, state.facts.instance(WHOLE))
+        gone: list[Fact] = []
+        for key in _nearest(cancelled, series.seen)[: self._limits.occurrences_max]:
+            held = state.facts.instance(key)
+            if since_ns is not None and _ended_at(held) >= since_ns:
+                continue
+            if held.seen is not None and held.seen.ns == series.seen.ns:
+                raise LookedTooSoonError("cancelled in the second in which it was last seen")
+            gone.append(GoneFact(owner=series.owner, meeting=series.meeting, instance=key, at=series.seen))
+        return gone
+
     async def _find_meeting(self, owner: WatchedOwner, meeting: MeetingKey) -> list[EventFact]:
         look = await self._reader.find_meeting(owner.key, meeting)
         return _organized(owner, meeting, look.events)
@@ -163,6 +188,30 @@ def _organized(owner: WatchedOwner, meeting: MeetingKey, events: Iterable[Calend
 def _series_of(state: MeetingState) -> tuple[EventId | None, str]:
     head = state.facts.instance(WHOLE).head
     return (None, "UTC") if head is None else (head.details.id, head.details.zone)
+
+
+def _stands_since(series: EventFact, held: InstanceFacts) -> int | None:
+    """Give since when a series is known to stand where it stands; None where it moved just now.
+
+    What was seen of its occurrences before does not count any more.
+    """
+    present = [span.first_seen.ns for span in held.slots if same_slot(span.slot, series.slot)]
+    if len(present) == len(held.slots):
+        return 0
+    return min(present, default=None)
+
+
+def _ended_at(held: InstanceFacts) -> int:
+    """Give when an occurrence was last seen to have ended; -1 where it was not."""
+    if held.is_gone and held.gone_at is not None:
+        return held.gone_at.ns
+    is_cancelled = held.head is not None and held.head.is_cancelled
+    return held.seen.ns if is_cancelled and held.seen is not None else -1
+
+
+def _nearest(keys: Sequence[InstanceKey], now: Instant) -> list[InstanceKey]:
+    today = now.to_datetime().date()
+    return sorted(keys, key=lambda key: (abs(date.fromisoformat(key) - today), key))
 
 
 def _is_unlisted(instance: InstanceFacts, attendee: Address) -> bool:

@@ -288,6 +288,7 @@ class CalendarEvent:
         is_organizer: only events of which the mailbox is the organizer become facts.
         meeting, instance: from iCalUId, original start and the zone of the series.
         series_ical_uid: how the series master is found; equal to the event's own for single meetings.
+        cancelled: of a series, occurrences that the calendar says are cancelled, deleted ones too.
     """
 
     is_organizer: bool
@@ -301,6 +302,7 @@ class CalendarEvent:
     is_cancelled: bool
     rows: tuple[AttendeeRow, ...]
     details: EventDetails
+    cancelled: tuple[InstanceKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

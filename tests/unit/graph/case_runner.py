@@ -87,6 +87,7 @@ def _call(case: Case, observer: RecordingObserver) -> Awaitable[object]:
         "fetch_message": lambda: mailboxes.fetch_message(mailbox, MessageId(item)),
         "fetch_event": lambda: mailboxes.fetch_event(owner, EventId(item)),
         "start_inbox": lambda: delta.start_inbox(mailbox, received_since=_WHEN),
+        "list_messages": lambda: delta.list_messages(mailbox, received_since=_WHEN),
         "start_calendar": lambda: delta.start_calendar(owner, start=_WHEN, end=_WHEN),
         "find_person": lambda: directory.find_person(item),
         "fetch_delegates": lambda: directory.fetch_delegates(MailboxKey(owner)),

@@ -221,3 +221,15 @@ async def test_a_collection_without_end_is_given_up() -> None:
     with pytest.raises(PayloadError):
         await reader(sender).find_meeting(ALEX, MeetingKey(HEX))
     assert len(sender.asked) == 1_000
+
+
+async def test_a_mailbox_that_knows_no_cancelled_occurrences_is_asked_without_them_from_then_on() -> None:
+    refused = refusal(
+        400, "RequestBroker--ParseUri", "Could not find a property named 'cancelledOccurrences'"
+    )
+    sender = in_order(refused, reply(event()), reply(event()))
+    mailboxes = reader(sender)
+    for _ in range(2):
+        assert (await mailboxes.fetch_event(ALEX, EventId("e-1"))).cancelled == ()
+    asked = ["cancelledOccurrences" in dict(one.query)["$select"] for one in sender.asked]
+    assert asked == [True, False, False]

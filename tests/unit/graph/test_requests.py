@@ -91,7 +91,7 @@ def test_an_event_is_asked_for_in_exactly_these_words() -> None:
     assert ALL["event"].target == (
         "/users/alex/events/e?$select=id,iCalUId,seriesMasterId,type,originalStart,originalStartTimeZone,"
         "lastModifiedDateTime,changeKey,subject,start,end,isAllDay,isCancelled,isOrganizer,sensitivity,recurrence,"
-        "attendees,organizer,webLink&$expand=singleValueExtendedProperties($filter%3Did%20eq%20'Integer%20"
+        "attendees,organizer,webLink,cancelledOccurrences&$expand=singleValueExtendedProperties($filter%3Did%20eq%20'Integer%20"
         "%7B00062002-0000-0000-C000-000000000046%7D%20Id%200x8201'%20or%20id%20eq%20'Binary%20"
         "%7B6ED8DA90-450B-101B-98DA-00AA003F1305%7D%20Id%200x3')"
     )

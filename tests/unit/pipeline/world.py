@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 from service.entries import IntakeEntry, Kind, Origin
@@ -17,6 +18,7 @@ from service.reconcile.model import (
     CalendarEvent,
     EventFact,
     EventId,
+    InstanceKey,
     MailboxKey,
     MeetingResponse,
     OwnerKey,
@@ -118,9 +120,13 @@ class World:
     ) -> Ending:
         return await self.take(IntakeEntry(kind=Kind.EVENT, origin=origin, mailbox=mailbox, item=item))
 
-    def put_event(self, item: str, fact: EventFact, *, is_organizer: bool = True) -> None:
+    def put_event(
+        self, item: str, fact: EventFact, *, is_organizer: bool = True, cancelled: Sequence[str] = ()
+    ) -> None:
         named = replace(fact, details=replace(fact.details, id=EventId(item)))
-        self.reader.events["owner", item] = calendar(named, is_organizer=is_organizer)
+        put = calendar(named, is_organizer=is_organizer)
+        dates = tuple(InstanceKey(each) for each in cancelled)
+        self.reader.events["owner", item] = replace(put, cancelled=dates)
 
     def put_message(self, item: str, fact: ResponseFact, *, represented: str | None = None) -> None:
         self.reader.messages[ADELE, item] = message(fact, represented=represented)
