@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from service.clock import Clock
-from service.cloud_events import Redactor, build_redactor
-from service.limits import (
-    take_commit_limits,
-    take_decision_limits,
-    take_redis_limits,
-)
-from service.pipeline.committer import Committer
+from service.limits.redis_side import take_redis_limits
 from service.settings import Settings
 from service.streams.connection import RedisTarget, connect
 from service.streams.dead_letters import DeadLetters
@@ -95,25 +88,3 @@ def _build_streams(settings: Settings, link: RedisLink) -> Streams:
         generation=RedisGeneration(link, keys, intake),
         updates=UpdateStreamReader(link, keys),
     )
-
-
-def build_committer(
-    settings: Settings, streams: Streams, clock: Clock, *, on_conflict: Callable[[], None] = lambda: None
-) -> Committer:
-    """Build what takes facts to state and updates.
-
-    Args:
-        on_conflict: called for each lost race.
-    """
-    return Committer(
-        streams.states,
-        clock,
-        decision_limits=take_decision_limits(settings),
-        commit_limits=take_commit_limits(settings),
-        redactor=_build_redactor(settings),
-        on_conflict=on_conflict,
-    )
-
-
-def _build_redactor(settings: Settings) -> Redactor:
-    return build_redactor(settings.redact, settings.secret_key.get_secret_value().encode())

@@ -12,7 +12,10 @@ from typing import Annotated, Final
 import typer
 from rich.text import Text
 
-from service.bootstrap import Graph, Streams, build_web, open_graph, open_streams, read_owners_file
+from service.bootstrap.graph_side import Graph, open_graph
+from service.bootstrap.keeper import read_owners_file
+from service.bootstrap.redis_side import Streams, open_streams
+from service.bootstrap.web import build_web
 from service.clock import SystemClock
 from service.commands.group import EXIT_FAULT, EXIT_SETTINGS
 from service.commands.running import prepare, run

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from service.bootstrap import Streams, open_streams
+from service.bootstrap.redis_side import Streams, open_streams
 from service.cloud_events import Redacted, build_redactor, build_source
 from service.commands.explain_text import draw_story
 from service.commands.finding import find_meeting, find_owner
@@ -15,7 +15,7 @@ from service.commands.running import prepare, run
 from service.commands.screen import open_screen, print_json, show_text
 from service.commands.story import Published, Shown, describe_story
 from service.errors import CommandError
-from service.limits import take_decision_limits
+from service.limits.deciding import take_decision_limits
 from service.ports import StoredMeeting
 from service.reconcile.explain import AttendeeStory, explain
 from service.reconcile.matching import normalize_address

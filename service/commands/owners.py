@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from service.bootstrap import Streams, open_streams
+from service.bootstrap.redis_side import Streams, open_streams
 from service.commands.finding import read_owners
 from service.commands.running import prepare, run
 from service.commands.screen import build_table, open_screen, print_json, show_text

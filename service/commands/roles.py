@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import structlog
 import typer
 
-from service.bootstrap import RoleName, open_roles
+from service.bootstrap.roles import RoleName, open_roles
 from service.commands.running import run
 from service.embedded import embedded_redis
 from service.errors import ConfigError

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from service.bootstrap import Streams, open_streams
+from service.bootstrap.redis_side import Streams, open_streams
 from service.commands.finding import find_meeting, find_owner
 from service.commands.running import prepare, run
 from service.commands.screen import build_table, open_screen, print_json, show_text
 from service.commands.update_text import STANDING_STYLES, VALUE_STYLES
-from service.limits import take_decision_limits
+from service.limits.deciding import take_decision_limits
 from service.pipeline.committer import read_state
 from service.reconcile.attendee import DerivedAttendee
 from service.reconcile.derive import DerivedInstance, derive

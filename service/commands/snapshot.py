@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from service.bootstrap import build_committer, open_streams
+from service.bootstrap.deciding import build_committer
+from service.bootstrap.redis_side import open_streams
 from service.clock import SystemClock
 from service.commands.finding import choose_owners
 from service.commands.running import prepare, run

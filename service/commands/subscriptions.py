@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from service.bootstrap import build_destination, build_status_reader, open_graph, open_streams
+from service.bootstrap.graph_side import open_graph
+from service.bootstrap.keeper import build_destination, build_status_reader
+from service.bootstrap.redis_side import open_streams
 from service.clock import SystemClock
 from service.commands.running import prepare, run
 from service.commands.screen import build_table, open_screen, print_json

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from service.bootstrap import open_streams
+from service.bootstrap.redis_side import open_streams
 from service.commands.running import prepare, run
 from service.commands.screen import open_screen, print_json
 from service.commands.update_text import describe_update

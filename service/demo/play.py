@@ -19,7 +19,7 @@ from typing import Final
 import aiohttp
 from rich.console import Console
 
-from service.bootstrap import open_streams
+from service.bootstrap.redis_side import open_streams
 from service.commands.screen import show_text
 from service.commands.update_text import Attendance, describe_update
 from service.demo.children import Child, run_child

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from service.bootstrap import Streams, build_committer, open_streams
+from service.bootstrap.deciding import build_committer
+from service.bootstrap.redis_side import Streams, open_streams
 from service.cli import app
 from service.clock import SystemClock
 from service.ports import Book

@@ -6,9 +6,18 @@ from typing import Any
 
 import pytest
 
-from service import limits
 from service.intake.listener import ListenerLimits
 from service.intake.webhook import WebhookLimits
+from service.limits.deciding import take_commit_limits, take_decision_limits
+from service.limits.keeper import take_keeper_options
+from service.limits.redis_side import take_redis_limits
+from service.limits.web import take_listener_limits, take_webhook_limits
+from service.limits.worker import (
+    take_calendar_limits,
+    take_people_limits,
+    take_retry_limits,
+    take_worker_limits,
+)
 from service.pipeline.calendar import CalendarLimits
 from service.pipeline.committer import CommitLimits
 from service.pipeline.people import PeopleLimits
@@ -32,14 +41,14 @@ def defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Settings:
 
 def test_each_part_gets_its_own_defaults(defaults: Settings) -> None:
     taken = {
-        "webhook": limits.take_webhook_limits(defaults),
-        "calendar": limits.take_calendar_limits(defaults),
-        "people": limits.take_people_limits(defaults),
-        "worker": limits.take_worker_limits(defaults),
-        "retry": limits.take_retry_limits(defaults),
-        "commit": limits.take_commit_limits(defaults),
-        "decision": limits.take_decision_limits(defaults),
-        "redis": limits.take_redis_limits(defaults),
+        "webhook": take_webhook_limits(defaults),
+        "calendar": take_calendar_limits(defaults),
+        "people": take_people_limits(defaults),
+        "worker": take_worker_limits(defaults),
+        "retry": take_retry_limits(defaults),
+        "commit": take_commit_limits(defaults),
+        "decision": take_decision_limits(defaults),
+        "redis": take_redis_limits(defaults),
     }
 
     assert taken == {
@@ -55,10 +64,10 @@ def test_each_part_gets_its_own_defaults(defaults: Settings) -> None:
 
 
 def test_the_listener_stops_within_the_time_that_a_role_has(defaults: Settings) -> None:
-    assert limits.take_listener_limits(defaults) == ListenerLimits(stop_timeout_s=defaults.drain_s)
+    assert take_listener_limits(defaults) == ListenerLimits(stop_timeout_s=defaults.drain_s)
 
 
 def test_the_keeper_gets_its_own_defaults(defaults: Settings) -> None:
     expected = KeeperOptions(keeper=KeeperLimits(stop_s=defaults.drain_s))
 
-    assert limits.take_keeper_options(defaults) == expected
+    assert take_keeper_options(defaults) == expected

@@ -35,7 +35,7 @@ PURE_PATTERNS = (
 )
 ISOLATED = ("graph", "streams", "intake")
 SANDBOX_MAY_IMPORT = ("service.sandbox", "service.graph.payloads", "service.clock", "service.errors")
-SETTINGS_READERS = ("settings/", "commands/", "demo/", "bootstrap/", "limits.py", "logs.py")
+SETTINGS_READERS = ("settings/", "commands/", "demo/", "bootstrap/", "limits/", "logs.py")
 REGISTRIES = re.compile(r"\b(docker\.io|ghcr\.io|quay\.io|gcr\.io|mcr\.microsoft\.com|pypi\.org|npmjs\.)")
 
 

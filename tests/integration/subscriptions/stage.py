@@ -12,8 +12,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from service.bootstrap import Graph, Streams, build_destination, open_graph, open_streams
-from service.bootstrap.roles import build_web, build_worker
+from service.bootstrap.graph_side import Graph, open_graph
+from service.bootstrap.keeper import build_destination
+from service.bootstrap.redis_side import Streams, open_streams
+from service.bootstrap.web import build_web
+from service.bootstrap.worker import build_worker
 from service.clock import SystemClock
 from service.metrics import Metrics
 from service.observing import KeeperObserver

@@ -1,0 +1,64 @@
+"""Builds the role `web`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from service.bootstrap.identity import derive_keys
+from service.bootstrap.redis_side import Streams
+from service.clock import Clock, SystemClock
+from service.intake.appender import Appender, Durability
+from service.intake.listener import PublicListener, build_tls_context
+from service.intake.notification import build_rules
+from service.intake.webhook import Webhook
+from service.limits.web import take_listener_limits, take_webhook_limits
+from service.metrics import Metrics
+from service.roles.web import WebRole
+from service.settings import Settings
+from service.streams.connection import open_connection
+
+
+def build_web(settings: Settings, streams: Streams, metrics: Metrics) -> WebRole:
+    """Build the public side.
+
+    Raises:
+        ConfigError: certificate or key of the listener cannot be used.
+    """
+    clock = SystemClock()
+    appender = _build_appender(settings, streams, metrics, clock)
+    rules = build_rules(
+        derive_keys(settings),
+        tenant_id=settings.tenant_id,
+        items_max=settings.items_max,
+        depth_max=settings.depth_max,
+    )
+    webhook = Webhook(
+        appender.append, rules, clock=clock, metrics=metrics, limits=take_webhook_limits(settings)
+    )
+    tls = None
+    if settings.tls_cert_file:
+        tls = build_tls_context(Path(settings.tls_cert_file), Path(settings.tls_key_file))
+    listener = PublicListener(
+        webhook.handle,
+        host=settings.host,
+        port=settings.port,
+        metrics=metrics,
+        limits=take_listener_limits(settings),
+        tls=tls,
+    )
+    return WebRole(listener=listener, appender=appender)
+
+
+def _build_appender(settings: Settings, streams: Streams, metrics: Metrics, clock: Clock) -> Appender:
+    return Appender(
+        lambda: open_connection(streams.link, streams.keys.intake),
+        streams.keys.intake,
+        clock=clock,
+        metrics=metrics,
+        durability=Durability(settings.durability),
+        append_timeout_s=settings.append_timeout_s,
+        connect_timeout_s=settings.redis_connect_timeout_s,
+        reconnect_wait_max_s=settings.redis_reconnect_wait_max_s,
+        idle_check_s=settings.redis_idle_check_s,
+        waiting_max=settings.append_waiting_max,
+    )

@@ -1,0 +1,59 @@
+"""Builds the role `worker`."""
+
+from __future__ import annotations
+
+from service.bootstrap.deciding import build_committer
+from service.bootstrap.graph_side import Graph
+from service.bootstrap.identity import name_process
+from service.bootstrap.redis_side import Streams
+from service.clock import SystemClock
+from service.limits.worker import (
+    take_calendar_limits,
+    take_people_limits,
+    take_retry_limits,
+    take_worker_limits,
+)
+from service.metrics import Metrics
+from service.observing import WorkerObserver
+from service.pipeline.calendar import CalendarReads
+from service.pipeline.people import People
+from service.pipeline.process import Processor
+from service.pipeline.watching import BookWatching
+from service.pipeline.worker import Worker
+from service.roles.worker import WorkerRole
+from service.settings import Settings
+from service.subscriptions.desk import LastHeard, LifecycleDesk
+
+
+def build_worker(settings: Settings, streams: Streams, graph: Graph, metrics: Metrics) -> WorkerRole:
+    """Build what works the intake stream off."""
+    clock = SystemClock()
+    observer = WorkerObserver(metrics, clock)
+    watching = BookWatching(streams.records)
+    processor = Processor(
+        reader=graph.mailboxes,
+        states=streams.states,
+        calendar=CalendarReads(graph.mailboxes, streams.states, take_calendar_limits(settings)),
+        committer=build_committer(settings, streams, clock, on_conflict=observer.race_lost),
+        watch=watching.current,
+        desk=LifecycleDesk(records=streams.records),
+        people=People(streams.states, graph.directory, clock=clock, limits=take_people_limits(settings)),
+    )
+    worker = Worker(
+        consumer=name_process(),
+        intake=streams.intake,
+        processor=processor,
+        watching=watching,
+        clock=clock,
+        metrics=observer,
+        hearing=LastHeard(records=streams.records, clock=clock, interval_s=settings.heard_interval_s),
+        limits=take_worker_limits(settings),
+        retry_limits=take_retry_limits(settings),
+    )
+    return WorkerRole(
+        worker=worker,
+        intake=streams.intake,
+        generation=streams.generation,
+        clock=clock,
+        outage_wait_s=settings.outage_wait_s,
+    )

@@ -1,0 +1,31 @@
+"""What the public listener and one request may cost, taken out of the settings."""
+
+from __future__ import annotations
+
+from service.intake.listener import ListenerLimits
+from service.intake.webhook import WebhookLimits
+from service.settings import Settings
+
+
+def take_webhook_limits(settings: Settings) -> WebhookLimits:
+    """Give what one request may cost."""
+    return WebhookLimits(
+        body_bytes_max=settings.body_bytes_max,
+        bodies_bytes_max=settings.bodies_bytes_max,
+        body_timeout_s=settings.body_timeout_s,
+        token_chars_max=settings.validation_token_chars_max,
+        retry_after_s=settings.web_retry_after_s,
+    )
+
+
+def take_listener_limits(settings: Settings) -> ListenerLimits:
+    """Give what connections may cost."""
+    return ListenerLimits(
+        connections_max=settings.connections_max,
+        keepalive_timeout_s=settings.keepalive_timeout_s,
+        header_bytes_max=settings.header_bytes_max,
+        headers_max=settings.headers_max,
+        tls_handshake_timeout_s=settings.tls_handshake_timeout_s,
+        stop_timeout_s=settings.drain_s,
+        backlog=settings.backlog_max,
+    )
