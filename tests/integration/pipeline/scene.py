@@ -64,14 +64,18 @@ class Scene:
 
     async def wait_for(self, line: str, *, timeout_s: float = 20) -> None:
         """Wait until an update has been told that reads so."""
+        await self.wait_for_one_of(line, timeout_s=timeout_s)
+
+    async def wait_for_one_of(self, *lines: str, timeout_s: float = 20) -> None:
+        """Wait until an update has been told that reads like one of these."""
 
         async def is_told() -> bool:
-            return line in await self.lines()
+            return not set(lines).isdisjoint(await self.lines())
 
         try:
             await wait_until(is_told, timeout_s=timeout_s)
         except TimeoutError:
-            raise AssertionError(f"not told: {line}; but {await self.lines()}") from None
+            raise AssertionError(f"not told: {lines}; but {await self.lines()}") from None
 
     async def settle(self) -> None:
         """Wait until all that happened so far has been worked off: something later has been told in full."""
@@ -108,12 +112,13 @@ class Scene:
     async def believe(self, **positions: Any) -> None:
         await self.stage.asking.control("/beliefs", positions)
 
-    async def invite(self, *attendees: str, token: str = "", **more: Any) -> str:
+    async def invite(self, *attendees: str, token: str = "", path: str = "/me/events", **more: Any) -> str:
         """Let Alex invite to a meeting tomorrow; gives the event's id in his calendar.
 
         Args:
             attendees: addresses, each may be followed by `|` and a display name.
-            more: further members of the event; `None` leaves one out.
+            path: of the calendar's events.
+            more: further members of the event.
         """
         start = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
         body = {
@@ -123,7 +128,7 @@ class Scene:
             "attendees": [spell_attendee(one) for one in attendees],
             **more,
         }
-        made = await self.graph("POST", "/me/events", body, token=token or self.token("alex"))
+        made = await self.graph("POST", path, body, token=token or self.token("alex"))
         return str(made["id"])
 
     async def change(self, event: str, **members: Any) -> None:
@@ -141,6 +146,12 @@ class Scene:
         path = f"/me/events/{quote(series, safe='')}/instances?startDateTime={first}&endDateTime={last}"
         listed: list[dict[str, Any]] = (await self.graph("GET", path, token=self.token("alex")))["value"]
         return listed
+
+    async def find_event_on(self, token: str, day: str) -> str:
+        """Give the id of what somebody has in the own calendar on a day, which is one event."""
+        path = f"/me/calendarView?startDateTime={day}T00:00:00Z&endDateTime={day}T23:59:59Z"
+        (found,) = (await self.graph("GET", path, token=token))["value"]
+        return str(found["id"])
 
     async def answer(
         self, token: str, how: str = "accept", *, subject: str = "Plan", event: str = "", **more: Any
