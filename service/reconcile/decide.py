@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from service.reconcile.derive import DerivedMeeting, derive
 from service.reconcile.emit import Said, emit, snapshot
 from service.reconcile.facts import MeetingFacts, join_all
-from service.reconcile.instant import NS_PER_S
+from service.reconcile.instant import NS_PER_S, Instant
 from service.reconcile.journal import Fate, keep_journals
-from service.reconcile.model import Address, Fact, InstanceKey, Pair
+from service.reconcile.model import WHOLE, Address, Fact, InstanceKey, Pair
 from service.reconcile.persons import find_published
 from service.reconcile.state import MeetingState
 
@@ -131,12 +131,28 @@ def _changed_timers(
 
 
 def _expiry(facts: MeetingFacts, now: datetime, limits: DecisionLimits) -> datetime | None:
-    """Give the end of retention: a day from now at the soonest, or each late read would be a new epoch."""
+    """Give the end of retention: a day from now at the soonest, or each late read would be a new epoch.
+
+    It is reckoned from the latest end of any instance, for an exception may lie after the last occurrence of
+    its series. An endless series is kept until it is cancelled or deleted.
+    """
     heads = [instance.head for instance in facts.instances.values() if instance.head is not None]
     if not heads:
         return now + timedelta(hours=limits.waiting_hours)
     ends = [head.details.ends_at for head in heads]
-    if any(end is None for end in ends):
+    known = [end for end in (*ends, _ended_at(facts)) if end is not None]
+    if not known or (None in ends and _ended_at(facts) is None):
         return None
-    last = max(end.to_datetime() for end in ends if end is not None)
-    return max(last + timedelta(days=limits.retention_days), now + timedelta(days=1))
+    try:
+        end = max(known).to_datetime() + timedelta(days=limits.retention_days)
+    except OverflowError:  # beyond the last year there is
+        return None
+    return max(end, now + timedelta(days=1))
+
+
+def _ended_at(facts: MeetingFacts) -> Instant | None:
+    """Give when the whole was seen to have ended before its time; None where it stands."""
+    whole = facts.instance(WHOLE)
+    if whole.is_gone:
+        return whole.gone_at
+    return whole.seen if whole.head is not None and whole.head.is_cancelled else None
