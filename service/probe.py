@@ -1,6 +1,7 @@
-"""Asks a role on this machine whether it lives or is ready, for health checks of containers; exit 0 if so.
+"""Asks the role in this container whether it lives or is ready, for the image's health check; exit 0 if so.
 
-Started every few seconds, so it imports next to nothing, and reads the three settings that it needs itself.
+Started every few seconds, so it imports next to nothing, and reads the one setting that it needs itself. It
+brings no token: the bare status is told to anyone who reaches the admin listener.
 
     python -m service.probe healthz | readyz
 """
@@ -11,32 +12,21 @@ import os
 import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
 
-PREFIX = "RESPONSE_SYNC_"
 TIMEOUT_S = 3.0
 
 
 def main(arguments: list[str]) -> int:
     """Give 0 where the admin listener answers 200, else 1."""
     path = arguments[0] if arguments else "healthz"
-    port = os.environ.get(f"{PREFIX}ADMIN_PORT") or "9464"
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/{path}")
-    if token := _read_token():
-        request.add_header("Authorization", f"Bearer {token}")
+    port = os.environ.get("RESPONSE_SYNC_ADMIN_PORT") or "9464"
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=TIMEOUT_S):
+        with opener.open(f"http://127.0.0.1:{port}/{path}", timeout=TIMEOUT_S):
             return 0
     except (OSError, urllib.error.URLError) as error:
         sys.stderr.write(f"{path}: {error}\n")
         return 1
-
-
-def _read_token() -> str:
-    if path := os.environ.get(f"{PREFIX}ADMIN_TOKEN_FILE"):
-        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
-    return os.environ.get(f"{PREFIX}ADMIN_TOKEN", "")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from service import probe
 from service.admin import AdminListener, Probe
 from service.errors import ConfigError, StreamError
 from service.metrics import Metrics
@@ -188,3 +189,14 @@ async def test_a_taken_port_is_a_settings_fault() -> None:
         with pytest.raises(ConfigError, match="ADMIN_PORT"):
             async with run_admin(port=int(base.rpartition(":")[2])):
                 pass
+
+
+async def test_the_health_check_of_the_image_needs_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def is_away() -> str:
+        return "Redis is away"
+
+    async with run_admin({"one": is_away}, token=TOKEN) as base:
+        monkeypatch.setenv("RESPONSE_SYNC_ADMIN_PORT", base.rpartition(":")[2])
+        assert await asyncio.to_thread(probe.main, ["healthz"]) == 0
+        assert await asyncio.to_thread(probe.main, ["readyz"]) == 1
+    assert await asyncio.to_thread(probe.main, ["healthz"]) == 1
