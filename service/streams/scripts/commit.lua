@@ -64,7 +64,7 @@ local events = take_list(3)
 -- 1. Refuse whatever must be refused, before the first write.
 
 if redis.call('EXISTS', generation) == 0 then
-  return redis.error_reply('GENERATIONMISSING the state was lost, a new generation must be started')
+  return redis.error_reply('GENERATIONMISSING there is no state, or it was lost: a keeper has to begin it')
 end
 local types = {[meeting] = 'hash', [updates] = 'stream', [meetings] = 'zset', [due] = 'zset',
                [due_entries] = 'hash', [epoch_key] = 'string'}

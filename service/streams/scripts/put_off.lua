@@ -9,7 +9,7 @@
 -- Refuses with GENERATIONMISSING; nothing is written then.
 
 if redis.call('EXISTS', KEYS[1]) == 0 then
-  return redis.error_reply('GENERATIONMISSING the state was lost, a new generation must be started')
+  return redis.error_reply('GENERATIONMISSING there is no state, or it was lost: a keeper has to begin it')
 end
 redis.call('HSET', KEYS[3], ARGV[1], ARGV[3])
 return redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])

@@ -11,7 +11,7 @@
 -- Refuses with GENERATIONMISSING; nothing is written then.
 
 if redis.call('EXISTS', KEYS[1]) == 0 then
-  return redis.error_reply('GENERATIONMISSING the state was lost, a new generation must be started')
+  return redis.error_reply('GENERATIONMISSING there is no state, or it was lost: a keeper has to begin it')
 end
 local taken = {}
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])) do
