@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.integration.pipeline.scene import Scene
+from datetime import UTC, datetime, timedelta
+
+from tests.integration.pipeline.scene import Scene, spell
 
 
 async def test_an_answer_of_an_alias_holder_speaks_for_the_row_that_names_the_alias(scene: Scene) -> None:
@@ -78,3 +80,46 @@ async def test_an_answer_from_outside_that_the_calendar_never_shows_is_reported(
     await scene.answer(guest["token"])
     await scene.wait_for("response.changed guest@elsewhere.example accepted")
     assert (await scene.told())[-1].data["standing"] == "reported"
+
+
+async def test_who_got_another_primary_address_since_speaks_for_the_row_with_the_old_one(
+    scene: Scene,
+) -> None:
+    await scene.watch()
+    ann = await scene.stage.add_user("ann@contoso.com")
+    await scene.believe(event_before_message=False)
+    await scene.invite("ann@contoso.com|Ann")
+    people = scene.stage.sandbox.world.directory
+    people.rename(scene.stage.sandbox.world.find_user("ann@contoso.com"), "ann.married@contoso.com")
+    await scene.answer(ann["token"])
+    await scene.wait_for("response.confirmed ann@contoso.com accepted")
+    witness = (await scene.told())[-1].data["witnesses"]["message"]
+    assert witness["from"]["address"] == "ann.married@contoso.com"
+    assert {one.subject for one in await scene.told()} == {"ann@contoso.com"}
+
+
+async def test_of_people_whom_the_directory_does_not_know_a_unique_display_name_decides(scene: Scene) -> None:
+    jo = await scene.stage.add_user("joanne@elsewhere.example", name="Jo Day")
+    await scene.watch()
+    await scene.invite("joanne@elsewhere.example|Jo Day")
+    people = scene.stage.sandbox.world.directory
+    outside = people.look_up("joanne@elsewhere.example")
+    assert outside is not None
+    people.rename(outside, "jo.day@elsewhere.example")
+    await scene.answer(jo["token"])
+    await scene.wait_for("response.changed joanne@elsewhere.example accepted")
+
+
+async def test_an_answer_to_an_older_version_by_one_whose_calendar_takes_no_updates_does_not_count(
+    scene: Scene,
+) -> None:
+    await scene.watch()
+    slow = await scene.stage.add_user("slow@contoso.com", processes_updates=False)
+    event = await scene.invite("slow@contoso.com")
+    await scene.wait_for("attendee.added slow@contoso.com none")
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(days=9)
+    await scene.change(event, start=spell(later), end=spell(later + timedelta(hours=1)))
+    await scene.wait_for("event.rescheduled")
+    await scene.answer(slow["token"])
+    await scene.settle()
+    assert await scene.lines_of("slow@contoso.com") == ["attendee.added slow@contoso.com none"]
