@@ -1,0 +1,71 @@
+"""Every fact that a commit took in, noted at the moment at which Redis took it. Knows no rule.
+
+The reference derives from these what the stream must say: promise (a).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextvars import ContextVar
+from typing import Any, Final
+
+from service.pipeline.committer import Committer, Outcome
+from service.reconcile.model import Fact, MeetingKey, OwnerKey
+from service.roster import WatchedOwner
+
+Meeting = tuple[OwnerKey, MeetingKey]
+_BEING_COMMITTED: Final[ContextVar[tuple[Meeting, tuple[Fact, ...]] | None]] = ContextVar(
+    "being_committed", default=None
+)
+
+
+class FactsBook:
+    """The facts of each meeting since its present epoch began."""
+
+    def __init__(self) -> None:
+        self._held: dict[Meeting, dict[Fact, None]] = {}
+        self._epochs: dict[Meeting, str] = {}
+
+    def note_commit(self, reply: Any) -> None:
+        """Note what was committed, from what the script gave back."""
+        being = _BEING_COMMITTED.get()
+        if being is None or not isinstance(reply, list) or reply[0] == "EVENTS":
+            return
+        meeting, facts = being
+        if self._epochs.get(meeting) != reply[1]:
+            self._held.pop(meeting, None)
+            self._epochs[meeting] = reply[1]
+        self.add(meeting, facts)
+
+    def add(self, meeting: Meeting, facts: Iterable[Fact]) -> None:
+        self._held.setdefault(meeting, {}).update(dict.fromkeys(facts))
+
+    def of(self, meeting: Meeting) -> tuple[Fact, ...]:
+        """Give all facts of a meeting in the order in which they came."""
+        return tuple(self._held.get(meeting, ()))
+
+    def meetings(self) -> tuple[Meeting, ...]:
+        return tuple(sorted(self._held))
+
+    def clear(self) -> None:
+        """Forget everything, as the server did."""
+        self._held.clear()
+        self._epochs.clear()
+
+
+class NotingCommitter(Committer):
+    """The service's committer, with its facts laid out for `FactsBook.note_commit`."""
+
+    async def commit(
+        self,
+        owner: WatchedOwner,
+        meeting: MeetingKey,
+        facts: Iterable[Fact] = (),
+        **options: Any,
+    ) -> Outcome:
+        facts = tuple(facts)
+        token = _BEING_COMMITTED.set(((owner.key, meeting), facts))
+        try:
+            return await super().commit(owner, meeting, facts, **options)
+        finally:
+            _BEING_COMMITTED.reset(token)
