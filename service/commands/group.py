@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
-from service.errors import ConfigError, LayoutError, ServiceError, TokenError
+from service.errors import CommandError, ConfigError, LayoutError, ServiceError, TokenError
 
 EXIT_FAULT: Final = 1
 EXIT_SETTINGS: Final = 2
@@ -38,9 +38,19 @@ class Listed:
     example: str = ""
 
     def load(self, name: str) -> Any:
-        """Import it; gives it as typer's own kind of command."""
+        """Import it; gives it as typer's own kind of command.
+
+        Raises:
+            CommandError: it needs a package that only the extra `demo` installs.
+        """
         module, _, attribute = self.place.partition(":")
-        loaded = getattr(importlib.import_module(f"service.commands.{module}"), attribute)
+        try:
+            loaded = getattr(importlib.import_module(f"service.commands.{module}"), attribute)
+        except ModuleNotFoundError as error:
+            raise CommandError(
+                f"`{name}` needs the package {error.name}; the extra `demo` brings it: "
+                "pip install 'graph-response-sync[demo]', or '.[demo]' in the source."
+            ) from error
         parent = typer.Typer(add_completion=False, rich_markup_mode=None)
         if isinstance(loaded, typer.Typer):
             parent.add_typer(loaded, name=name)

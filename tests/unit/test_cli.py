@@ -52,6 +52,21 @@ def test_the_list_of_commands_says_of_each_what_it_says_of_itself(name: str) -> 
     assert listed.load(name).help.splitlines()[0] == listed.summary
 
 
+def test_what_the_plain_installation_lacks_is_named_with_its_remedy() -> None:
+    script = (
+        "import sys; sys.modules['trustme'] = None; from typer.testing import CliRunner; "
+        "from service.cli import app; done = CliRunner().invoke(app, ['sandbox']); "
+        "print(done.exit_code, done.stderr); CliRunner().invoke(app, ['tail']); "
+        "import service.commands.roles, service.commands.demo"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.startswith("1 `sandbox` needs the package trustme"), done
+    assert "[demo]" in done.stdout
+    assert not done.stderr
+
+
 def test_the_list_of_commands_imports_none_of_them() -> None:
     heavy = "{'aiohttp', 'redis', 'msal', 'pydantic', 'structlog', 'service.settings', 'service.bootstrap'}"
     script = (
