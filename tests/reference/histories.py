@@ -162,7 +162,13 @@ def _moves(is_series: bool, where: InstanceKey) -> st.SearchStrategy[Act]:
 
 
 @st.composite
-def calm_histories(draw: st.DrawFn, *, where: InstanceKey = WHOLE, acts_max: int = 10) -> History:
+def calm_histories(
+    draw: st.DrawFn,
+    *,
+    where: InstanceKey = WHOLE,
+    acts_max: int = 10,
+    beliefs: st.SearchStrategy[Beliefs] = st.just(Beliefs()),  # noqa: B008 - a strategy is a value
+) -> History:
     """Draw a history in which one slot stands and answers are far apart; messages are late or lost at will.
 
     Every answer reaches the calendar in the end, some in the wrong order.
@@ -183,7 +189,7 @@ def calm_histories(draw: st.DrawFn, *, where: InstanceKey = WHOLE, acts_max: int
     return history_of(
         [*begins, *acts],
         is_series=where != WHOLE,
-        beliefs=Beliefs(),
+        beliefs=draw(beliefs),
         settles=True,
     )
 

@@ -5,11 +5,12 @@ The reference keeps every fact ever read and the consumer's whole stream; produc
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from service.reconcile.decide import Decision, DecisionLimits, decide
@@ -24,9 +25,12 @@ from tests.reference.derived import Derived
 from tests.reference.emission import Emitter
 from tests.reference.histories import TOLERANCE_S, History, arrivals, commits, histories
 
+IS_HURRIED = "LAW_EXAMPLES" in os.environ
 LAW = settings(
     deadline=None,
-    max_examples=200,
+    max_examples=int(os.environ.get("LAW_EXAMPLES", "200")),
+    derandomize=IS_HURRIED,  # mutants are judged by the same histories each time, and none is made shorter
+    phases=(Phase.explicit, Phase.generate) if IS_HURRIED else tuple(Phase),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 LIMITS = DecisionLimits(tolerance_s=TOLERANCE_S)
