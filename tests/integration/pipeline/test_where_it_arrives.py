@@ -125,3 +125,19 @@ async def test_answers_to_the_delegates_own_meetings_and_to_other_bosses_leave_n
         return not any(GUEST in key for key in await link.call("KEYS", f"*{scene.stage.settings.stream}*"))
 
     await wait_until(is_held_nowhere)
+
+
+async def test_a_delegate_who_is_invited_speaks_for_herself_also_from_sent_items(scene: Scene) -> None:
+    await scene.watch(messages=ResourceKind.MAILBOX_MESSAGES)
+    adele = scene.stage.sandbox.ready.personas["adele"]
+    await scene.invite(adele.address)
+    await scene.answer(adele.token)
+    address = adele.address.casefold()
+    await scene.wait_for(f"response.confirmed {address} accepted")
+    await scene.settle()
+    assert await scene.lines_of(address) == [
+        f"attendee.added {address} none",
+        f"response.changed {address} accepted",
+        f"response.confirmed {address} accepted",
+    ]
+    assert len(await scene.list_mail(adele.token, "sentitems")) == 1
