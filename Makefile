@@ -3,6 +3,7 @@
 #   make test                  every test          (PYTEST_ARGS="tests/unit -q" narrows it)
 #   make check                 what must pass before a commit: format, lint, types, tests
 #   make sdk-check             the sandbox, asked by Microsoft's JavaScript SDK (needs Node 20 and npm)
+#   make simulate SEEDS=1000   histories of the whole service under faults, on a clock of their own (SEED=n: that one)
 #   make bench                 the webhook against a handler that only reads the body (needs wrk)
 #   make demo PYTHON=python3.13  with another Python
 SHELL := /bin/sh
@@ -14,12 +15,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST_ARGS ?=
+SEEDS ?= 1000
 DEMO_ARGS ?=
 MADE := $(VENV)/.made-with-$(VERSION)
 DEMO_READY := $(VENV)/.demo-ready
 TEST_READY := $(VENV)/.test-ready
 
-.PHONY: demo test check bench sdk-check clean
+.PHONY: demo test check bench sdk-check simulate clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO_READY)
@@ -33,6 +35,9 @@ check: $(TEST_READY)
 
 sdk-check: $(TEST_READY)
 	@exec $(BIN)/python -m tests.sdk
+
+simulate: $(TEST_READY)
+	@exec $(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 bench: $(TEST_READY)
 	@exec $(BIN)/python -m bench

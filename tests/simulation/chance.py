@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-_QUICK_S: Final = (0.0, 0.0, 0.0, 0.001, 0.02)
+_QUICK_S: Final = ((0.0, 0.0, 0.0, 0.001, 0.02), (0.0, 0.0, 0.1, 0.5))
 _SLOW_S: Final = (0.0, 0.05, 0.3, 1.5)
 
 
@@ -18,6 +18,7 @@ class Chance:
 
     def __init__(self, seed: int | str) -> None:
         self.random = Random(seed)
+        self._quick_s = self.random.choice(_QUICK_S)
 
     def happens(self, probability: float) -> bool:
         return probability > 0 and self.random.random() < probability
@@ -33,4 +34,4 @@ class Chance:
 
     async def pause(self, *, is_long_way: bool = False) -> None:
         """Let others go first, or not: what two processes do at one time falls together anyhow."""
-        await asyncio.sleep(self.pick(_SLOW_S if is_long_way else _QUICK_S))
+        await asyncio.sleep(self.pick(_SLOW_S if is_long_way else self._quick_s))

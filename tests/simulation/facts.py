@@ -47,6 +47,18 @@ class FactsBook:
     def meetings(self) -> tuple[Meeting, ...]:
         return tuple(sorted(self._held))
 
+    def copy(self) -> FactsBook:
+        """Give a book that stays as this one is now."""
+        book = FactsBook()
+        book._held = {meeting: dict(facts) for meeting, facts in self._held.items()}
+        book._epochs = dict(self._epochs)
+        return book
+
+    def restore(self, book: FactsBook) -> None:
+        """Become as another book is."""
+        kept = book.copy()
+        self._held, self._epochs = kept._held, kept._epochs
+
     def clear(self) -> None:
         """Forget everything, as the server did."""
         self._held.clear()

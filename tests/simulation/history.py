@@ -24,6 +24,7 @@ from tests.simulation.processes import (
     GRACE_S,
     SWEEP_S,
     KeeperProcess,
+    Means,
     Process,
     Surroundings,
     Web,
@@ -37,6 +38,7 @@ from tests.simulation.vitals import start_outside, start_task
 
 PAUSES_S: Final = (0.2, 0.2, 1.0, 3.0, 3.0, 3.0, 10.0, 40.0, 100.0)
 SETTLING_S: Final = 2 * SWEEP_S + FULL_S + GRACE_S + 120.0
+"""Also longer than the sandbox ever waits before it sends a notification again."""
 DELIVERIES: Final = ("sendToDelegateOnly", "sendToDelegateAndPrincipal")
 
 
@@ -97,7 +99,9 @@ class History:
         owners = self.chance.pick((1, 1, 2, 3))
         self.people = gather(self.tenant.world, owners=owners, delivery=self.chance.pick(DELIVERIES))
         self.deeds = Deeds(self.tenant, self.people, self.chance, self.story)
+        self.means = self.chance.pick((Means.ALL, Means.NOTIFICATIONS, Means.SWEEPS))
         self.around = Surroundings(
+            means=self.means,
             server=self.server,
             tenant=self.tenant,
             clock=self.clock,
@@ -108,7 +112,7 @@ class History:
             roster=self.people.roster,
         )
         self.trouble = self.chance.pick((0.0, 0.3, 1.0))
-        self.losses = 0
+        self._backup: FactsBook | None = None
         self._last_epochs: dict[str, int] = {}
         self._names = 0
         self._living: set[Process] = set()
@@ -118,7 +122,8 @@ class History:
     # --- the course of it ---
 
     async def play(self) -> Played:
-        self.story.tell(f"beliefs: {self.tenant.world.beliefs}")
+        self.story.tell(f"by {self.means}; {self.tenant.world.beliefs}")
+        self.tenant.faults.active = Faults(drop=self._draw_loss() if self.means is not Means.ALL else 0.0)
         self._delivering = asyncio.create_task(self.tenant.delivery.run())
         for _ in range(self.chance.count(0, 4)):  # what a baseline will find
             await self._live_through(self.deeds.do_something)
@@ -155,6 +160,7 @@ class History:
             await process.kill()
         await asyncio.sleep(0)
         self.server.flush()
+        self.server.drop_backup()
 
     # --- processes ---
 
@@ -171,7 +177,8 @@ class History:
     def _trouble_process(self, process: Process) -> None:
         process.line.breaks = self.chance.pick((0, 0, 0.01)) * self.trouble
         process.session.fails = self.chance.pick((0, 0.02, 0.1)) * self.trouble
-        if self.chance.happens(0.4 * self.trouble):
+        is_spared = isinstance(process, KeeperProcess) and self.means is Means.NOTIFICATIONS
+        if not is_spared and self.chance.happens(0.4 * self.trouble):
             process.vitals.steps_left = self.chance.count(1, 600)
 
     def _nurse(self, process: Process, role: type[Process]) -> None:
@@ -192,25 +199,36 @@ class History:
     def _make_trouble(self) -> None:
         if not self.chance.happens(0.35 * self.trouble):
             return
-        kind = self.chance.pick(
-            (self._disturb_graph, self._disturb_graph, self._lose_subscriptions, self._forget_deltas,
-             self._kill_somebody, self._stop_web, self._end_lease, self._report_missed, self._lose_redis)
-        )  # fmt: skip
-        kind()
+        kinds = [self._disturb_graph, self._disturb_graph, self._kill_somebody, self._stop_web]
+        if self.means is not Means.NOTIFICATIONS:
+            kinds += [self._lose_subscriptions, self._forget_deltas, self._end_lease, self._report_missed]
+        if self.means is Means.ALL:
+            kinds += [self._lose_redis, self._back_up_or_restore, self._back_up_or_restore]
+        self.chance.pick(kinds)()
 
     def _disturb_graph(self) -> None:
         faults = Faults(
-            drop=self.chance.pick((0, 0.3, 1.0)),
+            drop=self._draw_loss(),
             duplicate=self.chance.pick((0, 0.3)),
             reorder=self.chance.pick((0, 0.5)),
             throttle=self.chance.pick((0, 0.2)),
             unavailable=self.chance.pick((0, 0.2)),
             handshake=self.chance.pick((0, 0.8)),
             delay_s=self.chance.pick((0, 0, 20)),
-            lifetime_s=self.chance.pick((None, None, 400)),
+            lifetime_s=self.chance.pick((None, None, 400)) if self.means is Means.ALL else None,
         )
         self.tenant.faults.active = faults
         self.story.tell(f"trouble: {faults}")
+
+    def _draw_loss(self) -> float:
+        """Draw how many notifications are lost: none or all where nothing or only sweeps would find them."""
+        match self.means:
+            case Means.NOTIFICATIONS:
+                return 0.0
+            case Means.SWEEPS:
+                return 1.0
+            case Means.ALL:
+                return self.chance.pick((0, 0.3, 1.0))
 
     def _lose_subscriptions(self) -> None:
         if self.chance.happens(0.5):
@@ -230,8 +248,10 @@ class History:
         self.story.tell("Graph says that notifications were missed")
 
     def _kill_somebody(self) -> None:
-        if self._living:
-            victim = self.chance.pick(sorted(self._living, key=lambda one: one.name))
+        role = WorkerProcess if self.means is Means.NOTIFICATIONS else Process
+        victims = [one for one in self._living if isinstance(one, role)]
+        if victims:
+            victim = self.chance.pick(sorted(victims, key=lambda one: one.name))
             victim.vitals.steps_left = self.chance.count(1, 60)
             self.story.tell(f"{victim.name} is about to die")
 
@@ -252,12 +272,21 @@ class History:
             self._last_epochs[fields["source"]] = max(held, int(fields["epoch"]))
         self.server.flush()
         self.facts.clear()
-        self.losses += 1
         self.story.tell("Redis loses everything")
+
+    def _back_up_or_restore(self) -> None:
+        if self._backup is None:
+            self.server.back_up()
+            self._backup = self.facts.copy()
+            self.story.tell("a backup of Redis is made")
+        elif self.chance.happens(0.5):
+            self.server.restore()
+            self.facts.restore(self._backup)
+            self.story.tell("Redis goes back to its backup")
 
     def _calm_down(self) -> None:
         self.trouble = 0.0
-        self.tenant.faults.active = Faults()
+        self.tenant.faults.active = Faults(drop=1.0 if self.means is Means.SWEEPS else 0.0)
         self.web.is_down, self.web.loses_replies = False, 0.0
         for process in self._living:
             process.line.breaks = process.session.fails = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from typing import Any, Final
 
 from yarl import URL
@@ -54,12 +55,21 @@ DEPLOYMENT: Final = "simulated"
 STATE_KEYS: Final = derive_client_state_keys(["s" * 32], DEPLOYMENT)
 SWEEP_S: Final = 120.0
 FULL_S: Final = 480.0
+NEVER_S: Final = 10_000_000.0
 GRACE_S: Final = 60.0
 TOLERANCE_S: Final = 2.0
 BACKOFF: Final = Backoff(passing_s=1, passing_max_s=30, lasting_s=10, lasting_max_s=60)
 COMMAND_TIMEOUT_S: Final = 120.0
 RETRIES: Final = RetryLimits(wait_max_s=60, retry_after_max_s=60)
 """Waits as short as keeps a history short; the proportions are the defaults'."""
+
+
+class Means(StrEnum):
+    """By what changes reach the service, so that one does not hide what another loses."""
+
+    ALL = "all"
+    NOTIFICATIONS = "notifications"
+    SWEEPS = "sweeps"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +83,7 @@ class Surroundings:
     facts: FactsBook
     keys: KeyNames
     window_s: float
+    means: Means
     roster: tuple[RosterEntry, ...]
 
 
@@ -216,7 +227,11 @@ class KeeperProcess(Process):
                 lease_s=25,
                 backoff=BACKOFF,
                 keeper=KeeperLimits(tick_s=10, put_off_s=1),
-                reading=ReadingLimits(sweep_interval_s=SWEEP_S, full_resync_s=FULL_S, mark_again_s=60),
+                reading=ReadingLimits(
+                    sweep_interval_s=NEVER_S if around.means is Means.NOTIFICATIONS else SWEEP_S,
+                    full_resync_s=FULL_S if around.means is Means.ALL else NEVER_S,
+                    mark_again_s=60,
+                ),
             ),
             seed=around.roster,
         )

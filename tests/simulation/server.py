@@ -17,7 +17,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 import service.streams
 from service.streams.keys import GROUP, KEEPER, KeyNames
-from service.streams.link import load_script
+from service.streams.link import load_script, to_ms
 from tests.simulation.chance import Chance
 from tests.simulation.vitals import Vitals
 
@@ -25,6 +25,7 @@ _SCRIPTS: Final = Path(service.streams.__file__).parent / "scripts"
 _TAKE_LEASE: Final = load_script("acquire_lease").sha
 _GIVE_LEASE: Final = load_script("release_lease").sha
 _CLAIM: Final = load_script("claim").sha
+_BACKUP: Final = "backup:"
 _COMMIT: Final = load_script("commit").sha
 
 
@@ -86,6 +87,37 @@ class Server:
         self._handed_out.clear()
         self._lease_ends = None
         self.grew.set()
+
+    def back_up(self) -> None:
+        """Keep a copy of everything, as a snapshot on disk does; it replaces the one before."""
+        self.drop_backup()
+        for name in self.list_keys():
+            self.ask("COPY", name, f"{_BACKUP}{name}")
+
+    def restore(self) -> None:
+        """Put everything back to the copy."""
+        self.flush()
+        for name in self._list_backup():
+            self.ask("COPY", name, name.removeprefix(_BACKUP))
+        self.grew.set()
+
+    def drop_backup(self) -> None:
+        if names := self._list_backup():
+            self.ask("DEL", *names)
+
+    def _list_backup(self) -> list[str]:
+        stream = self.keys.stream
+        patterns = (f"{_BACKUP}{stream}*", f"{_BACKUP}{{{stream}*")
+        return sorted(name for pattern in patterns for name in self.ask("KEYS", pattern))
+
+    def expire(self) -> None:
+        """Let go what ends before the virtual present."""
+        now_ms = to_ms(self._now())
+        for name in self.list_keys():
+            if 0 < self.ask("PEXPIRETIME", name) <= now_ms:
+                self.ask("DEL", name)
+            elif ":meetings:" in name:
+                self.ask("ZREMRANGEBYSCORE", name, "-inf", now_ms)
 
     def end_lease(self) -> None:
         """Let the keeper's lease run out."""
