@@ -8,19 +8,16 @@ this machine.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import fcntl
 import importlib.util
 import os
 import re
 import secrets
 import shutil
-import signal
 import socket
-import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,6 +25,7 @@ from pathlib import Path
 from typing import Final
 
 from service.errors import ConfigError, StreamError
+from service.parent_tie import build_tie_to_parent
 
 VERSION_MIN: Final = (7, 0, 0)
 _NAMES: Final = ("redis-server", "valkey-server")
@@ -39,7 +37,6 @@ _PROBE_WAIT_S: Final = 0.02
 _VERSION_WAIT_S: Final = 5.0
 _STARTS_MAX: Final = 3
 _LOG_TAIL_CHARACTERS: Final = 800
-_PR_SET_PDEATHSIG: Final = 1
 
 
 class Listener(StrEnum):
@@ -231,7 +228,7 @@ async def _start(
             stderr=DEVNULL,
             cwd=place,
             start_new_session=True,  # Ctrl-C is for us; the server ends when we say so.
-            preexec_fn=_build_tie_to_parent(),
+            preexec_fn=build_tie_to_parent(),
         )
         try:
             if await _becomes_ready(process, address, timeout_s):
@@ -275,24 +272,6 @@ def _write_private(path: Path, text: str) -> None:
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
-
-
-def _build_tie_to_parent() -> Callable[[], None] | None:
-    """Give what makes the child end when we are killed; None where the system has no such thing.
-
-    Source: https://man7.org/linux/man-pages/man2/pr_set_pdeathsig.2const.html
-    """
-    if sys.platform != "linux":
-        return None
-    # Loaded before the fork: between fork and exec the child may only make plain calls.
-    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
-
-    def tie() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return tie
 
 
 async def _becomes_ready(process: Process, address: _Address, timeout_s: float) -> bool:

@@ -6,22 +6,19 @@ Must never end a process that it did not start.
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import os
-import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from service.errors import CommandError
+from service.parent_tie import build_tie_to_parent
 
 STOP_TIMEOUT_S: Final = 8.0
 LOG_TAIL_LINES: Final = 12
-_PR_SET_PDEATHSIG: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +98,7 @@ async def run_child(
             cwd=directory,
             env=dict(environment),
             start_new_session=True,  # Ctrl-C is for us; we end the children in order.
-            preexec_fn=_build_tie_to_parent(),
+            preexec_fn=build_tie_to_parent(),
         )
     try:
         yield Child(name=name, process=process, log=log)
@@ -122,20 +119,3 @@ async def _stop(process: Process) -> None:
         with suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-
-
-def _build_tie_to_parent() -> Callable[[], None] | None:
-    """Give what makes the child end when we are killed; None where the system has no such thing.
-
-    Source: https://man7.org/linux/man-pages/man2/pr_set_pdeathsig.2const.html
-    """
-    if sys.platform != "linux":
-        return None
-    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
-
-    def tie() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return tie

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import structlog
 
-from service.clock import Clock
+from service.clock import Clock, sleep_or_stop
 from service.entries import IntakeEntry, parse_entry
 from service.errors import StreamError
 from service.pipeline.lanes import lane_of, lanes_of
@@ -146,7 +146,7 @@ class Worker:
                 _log.warning("worker.outage_met", error=str(error), wait_s=self._limits.outage_wait_s)
                 wait_s = self._limits.outage_wait_s
             if wait_s:
-                await _sleep_or_stop(self._clock, stop, wait_s)
+                await sleep_or_stop(self._clock, stop, wait_s)
 
     async def _take_new(self) -> None:
         await self._wait_for_room()
@@ -303,14 +303,3 @@ class _Job:
     delivered: Delivered
     entry: IntakeEntry | None = None
     fetched: asyncio.Task[Read] | None = None
-
-
-async def _sleep_or_stop(clock: Clock, stop: asyncio.Event, seconds: float) -> None:
-    """Wait so long, or until told to stop."""
-    sleeping = asyncio.ensure_future(clock.sleep(seconds))
-    stopping = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({sleeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (sleeping, stopping):
-            task.cancel()

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import structlog
 
-from service.clock import Clock
+from service.clock import Clock, sleep_or_stop
 from service.errors import FencedError, LayoutError, ServiceError, StreamError
 from service.ports import Generation
 from service.reconcile.model import Address, OwnerKey
@@ -140,7 +140,7 @@ class Keeper:
         """
         try:
             while not stop.is_set():
-                await _sleep_or_stop(self._clock, stop, await self._tick_safely())
+                await sleep_or_stop(self._clock, stop, await self._tick_safely())
         finally:
             await self._leave()
 
@@ -324,13 +324,3 @@ class Keeper:
 
 def _by_address(entries: tuple[RosterEntry, ...]) -> dict[Address, RosterEntry]:
     return {entry.address: entry for entry in entries}
-
-
-async def _sleep_or_stop(clock: Clock, stop: asyncio.Event, seconds: float) -> None:
-    """Wait so long, or until told to stop."""
-    tasks = {asyncio.ensure_future(clock.sleep(seconds)), asyncio.ensure_future(stop.wait())}
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
