@@ -245,6 +245,233 @@ SINGLE: dict[str, tuple[list[Step], list[str]]] = {
         ],
         ["added ann none", "changed ann declined (none)"],
     ),
+    "versions there and back: the slot that comes back brings the answer that was given to it": (
+        [
+            event(1, row("ann")),
+            [response("ann", "accepted", 10), event(12, row("ann", "accepted", 10))],
+            event(20, row("ann"), place=1, sequence=1),
+            response("ann", "declined", 25, place=1, sequence=1),
+            event(30, row("ann"), sequence=2),
+        ],
+        [
+            "added ann none",
+            "changed ann accepted (none)",
+            "confirmed ann accepted (accepted)",
+            "rescheduled",
+            "reset ann none (accepted)",
+            "changed ann declined (none)",
+            "rescheduled",
+            "reset ann none (declined)",
+        ],
+    ),
+    "versions there and back: an answer that the calendar never showed revives": (
+        [
+            event(1, row("ann")),
+            response("ann", "accepted", 10),
+            event(20, row("ann"), place=1, sequence=1),
+            event(30, row("ann"), sequence=2),
+        ],
+        [
+            "added ann none",
+            "changed ann accepted (none)",
+            "rescheduled",
+            "reset ann none (accepted)",
+            "rescheduled",
+            "changed ann accepted (none)",
+        ],
+    ),
+    "versions there and back in one read: nothing moved that consumers would know": (
+        [
+            event(1, row("ann", "accepted", 0.5)),
+            [
+                event(20, row("ann", "accepted", 0.5), place=1, sequence=1),
+                event(30, row("ann", "accepted", 0.5), sequence=2),
+            ],
+        ],
+        ["added ann none", "changed ann accepted (none)"],
+    ),
+    "an answer to the slot in between is out of date once the meeting is back": (
+        [
+            event(1, row("ann")),
+            event(20, row("ann"), place=1, sequence=1),
+            event(30, row("ann"), sequence=2),
+            response("ann", "declined", 40, place=1, sequence=1),
+        ],
+        ["added ann none", "rescheduled", "rescheduled"],
+    ),
+    "a move that keeps the statuses resets nothing, where Exchange keeps them": (
+        [
+            event(1, row("ann", "accepted", 0.5)),
+            event(20, row("ann", "accepted", 0.5), place=1, sequence=1),
+        ],
+        ["added ann none", "changed ann accepted (none)", "rescheduled"],
+    ),
+    "an answer to the new time, read before the new time is": (
+        [
+            event(1, row("ann", "accepted", 0.5)),
+            response("ann", "declined", 30, place=1, sequence=1),
+            event(20, row("ann", "accepted", 0.5), place=1, sequence=1),
+        ],
+        [
+            "added ann none",
+            "changed ann accepted (none)",
+            "changed ann declined (accepted)",
+            "rescheduled",
+        ],
+    ),
+    "four changes of mind within seconds, each read by itself": (
+        [
+            event(1, row("ann")),
+            response("ann", "accepted", 10),
+            response("ann", "declined", 13),
+            response("ann", "tentativelyAccepted", 16),
+            response("ann", "accepted", 19),
+            event(20, row("ann", "accepted", 19)),
+        ],
+        [
+            "added ann none",
+            "changed ann accepted (none)",
+            "changed ann declined (accepted)",
+            "changed ann tentativelyAccepted (declined)",
+            "changed ann accepted (tentativelyAccepted)",
+            "confirmed ann accepted (accepted)",
+        ],
+    ),
+    "four changes of mind, read backwards: the last one stands": (
+        [
+            event(1, row("ann")),
+            response("ann", "accepted", 19),
+            response("ann", "tentativelyAccepted", 16),
+            response("ann", "declined", 13),
+            response("ann", "accepted", 10),
+        ],
+        ["added ann none", "changed ann accepted (none)"],
+    ),
+    "the calendar skips what lay between": (
+        [
+            event(1, row("ann")),
+            response("ann", "accepted", 10),
+            event(20, row("ann", "tentativelyAccepted", 16)),
+            response("ann", "declined", 13),
+            response("ann", "tentativelyAccepted", 16),
+        ],
+        [
+            "added ann none",
+            "changed ann accepted (none)",
+            "changed ann tentativelyAccepted (accepted)",
+            "confirmed ann tentativelyAccepted (tentativelyAccepted)",
+        ],
+    ),
+    "two messages of the same second: the stronger word stands, whichever is read first": (
+        [event(1, row("ann")), response("ann", "declined", 10), response("ann", "accepted", 10)],
+        ["added ann none", "changed ann declined (none)"],
+    ),
+    "two messages of the same second, the other way round": (
+        [event(1, row("ann")), response("ann", "accepted", 10), response("ann", "declined", 10)],
+        ["added ann none", "changed ann accepted (none)", "changed ann declined (accepted)"],
+    ),
+    "message and calendar of the same second differ: the calendar is the record, and after a while says so": (
+        [
+            event(1, row("ann")),
+            response("ann", "declined", 10),
+            event(12, row("ann", "accepted", 11)),
+            due("ann", ("declined", 10), ("accepted", 11)),
+        ],
+        [
+            "added ann none",
+            "changed ann declined (none)",
+            "changed ann accepted (declined)",
+            "conflicting ann accepted (accepted)",
+        ],
+    ),
+    "a proposal that is withdrawn by an answer without one is cleared, and told anew when made again": (
+        [
+            event(1, row("ann")),
+            response("ann", "tentativelyAccepted", 10, proposed=proposal(500)),
+            response("ann", "accepted", 20),
+            response("ann", "tentativelyAccepted", 30, proposed=proposal(500)),
+        ],
+        [
+            "added ann none",
+            "changed ann tentativelyAccepted (none)",
+            "proposed ann tentativelyAccepted (tentativelyAccepted)",
+            "changed ann accepted (tentativelyAccepted)",
+            "changed ann tentativelyAccepted (accepted)",
+            "proposed ann tentativelyAccepted (tentativelyAccepted)",
+        ],
+    ),
+    "a proposal withdrawn with the same answer is silent": (
+        [
+            event(1, row("ann")),
+            response("ann", "declined", 10, proposed=proposal(500)),
+            response("ann", "declined", 20),
+        ],
+        [
+            "added ann none",
+            "changed ann declined (none)",
+            "proposed ann declined (declined)",
+        ],
+    ),
+    "another answer with the same proposal does not tell the proposal twice": (
+        [
+            event(1, row("ann")),
+            response("ann", "tentativelyAccepted", 10, proposed=proposal(500)),
+            response("ann", "declined", 20, proposed=proposal(500)),
+        ],
+        [
+            "added ann none",
+            "changed ann tentativelyAccepted (none)",
+            "proposed ann tentativelyAccepted (tentativelyAccepted)",
+            "changed ann declined (tentativelyAccepted)",
+        ],
+    ),
+    "a proposal that is accepted moves the meeting: a new slot, and nobody has answered it": (
+        [
+            event(1, row("ann")),
+            response("ann", "tentativelyAccepted", 10, proposed=proposal(3600)),
+            event(12, row("ann", "tentativelyAccepted", 10, proposed=proposal(3600))),
+            event(20, row("ann"), place=1, sequence=1),
+            response("ann", "accepted", 30, place=1, sequence=1),
+        ],
+        [
+            "added ann none",
+            "changed ann tentativelyAccepted (none)",
+            "proposed ann tentativelyAccepted (tentativelyAccepted)",
+            "confirmed ann tentativelyAccepted (tentativelyAccepted)",
+            "rescheduled",
+            "reset ann none (tentativelyAccepted)",
+            "changed ann accepted (none)",
+        ],
+    ),
+    "a proposal made once more after a move is told once more": (
+        [
+            event(1, row("ann", "declined", 0.5, proposed=proposal(500))),
+            event(20, row("ann", "declined", 0.5, proposed=proposal(500)), place=1, sequence=1),
+        ],
+        [
+            "added ann none",
+            "changed ann declined (none)",
+            "proposed ann declined (declined)",
+            "rescheduled",
+            "proposed ann declined (declined)",
+        ],
+    ),
+    "when both agree the calendar's proposal is the one told": (
+        [
+            event(1, row("ann")),
+            [
+                response("ann", "declined", 10, proposed=proposal(500)),
+                event(12, row("ann", "declined", 10, proposed=proposal(600))),
+            ],
+            response("ann", "declined", 10, proposed=proposal(500)),
+        ],
+        [
+            "added ann none",
+            "changed ann declined (none)",
+            "confirmed ann declined (declined)",
+            "proposed ann declined (declined)",
+        ],
+    ),
 }
 
 DAY2, DAY3 = "2026-03-03", "2026-03-04"
