@@ -82,9 +82,9 @@ def _draw_calendar(instance: Shown) -> Iterator[Text]:
 
 def _draw_timers(instance: Shown) -> Iterator[Text]:
     for pair in instance["due"]:
-        yield _line("due", f"the grace period passed while {_pair(pair)}")
+        yield _line("due", f"the grace period passed for {_pair(pair)}")
     if instance["timer"]:
-        yield _line("timer", f"the grace period runs while {_pair(instance['timer'])}")
+        yield _line("timer", f"the grace period runs for {_pair(instance['timer'])}")
 
 
 def _draw_told(instance: Shown) -> Iterator[Text]:
@@ -121,6 +121,8 @@ def _label(label: str) -> Text:
 
 def _answered(answer: Shown) -> str:
     proposal = f", proposing {answer['proposal'][0]}" if answer.get("proposal") else ""
+    if answer["value"] in ("none", "notResponded"):
+        return f"{answer['value']}{proposal}"
     return f"{answer['value']} {answer['time'] or 'without a time'}{proposal}"
 
 
@@ -137,4 +139,4 @@ def _slot(slot: Shown | None) -> str:
 
 def _pair(pair: Shown) -> str:
     calendar = "no answer" if pair["calendarTime"] is None else f"{pair['calendar']} {pair['calendarTime']}"
-    return f"the message's {pair['message']} {pair['messageTime']} stood opposite {calendar}"
+    return f"the message's {pair['message']} {pair['messageTime']} opposite {calendar}"
