@@ -42,7 +42,7 @@ class IntakeEntry:
         change: `created`, `updated`, `deleted`; never trusted, a hint only.
         lifecycle: `missed`, `subscriptionRemoved` or `reauthorizationRequired` for lifecycle entries;
             `baselined`, a word of ours, follows the last entry of an owner's baseline.
-        resource: for lifecycle entries, what the subscription watches: `inbox`, `mailbox-messages`, `calendar`.
+        resource: of lifecycle entries, what is watched: `inbox`, `mailbox-messages`, `calendar`.
         subscription: id of the subscription that announced it.
         etag: the item's etag in the notification, if it had one.
         arrived_at: when we took it, RFC 3339 UTC.
