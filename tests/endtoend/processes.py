@@ -38,6 +38,13 @@ class Running:
             self.process.send_signal(signal.SIGKILL)
         await self.process.wait()
 
+    def pause(self) -> None:
+        """Stop it in its tracks, as a machine does that is overloaded."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
     async def terminate(self) -> tuple[int, float]:
         """Ask it to end; gives exit code and how long it took.
 

@@ -57,6 +57,8 @@ async def play(seed: int, directory: Path) -> None:
     async with open_stage(directory, **SWEEPS) as stage:
         try:
             await stage.start_ready(*ROLES)
+            if chance.random() < 0.5:
+                await stage.start("worker", name="other")
             await stage.tenant.control("beliefs", beliefs)
             await play_meetings_with_deaths(stage, seed, victims=victims, faults=faults, timeout_s=120)
         except BaseException:

@@ -133,6 +133,10 @@ class Stage:
         groups = await self.redis.xinfo_groups(intake)
         return all(group["pending"] == 0 for group in groups)
 
+    async def count_waiting(self) -> int:
+        """Count the entries of the intake stream that are not done yet."""
+        return int(await self.redis.xlen(f"{STREAM}:intake"))
+
     async def count_dead(self) -> int:
         return int(await self.redis.xlen(f"{STREAM}:dead"))
 

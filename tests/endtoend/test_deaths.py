@@ -11,6 +11,7 @@ from tests.endtoend import judging
 from tests.endtoend.deeds import Play
 from tests.endtoend.settling import judge_calendars, settle, settle_last_answers
 from tests.endtoend.stage import ROLES, Stage, open_stage
+from tests.integration.waiting import wait_until
 
 QUICK = {
     "RESPONSE_SYNC_CLAIM_IDLE_S": "1",
@@ -20,6 +21,7 @@ QUICK = {
 """Waits of a second instead of ten."""
 MILD = {"duplicate": 0.3, "reorder": 0.2}
 ROUNDS_PER_DEATH = 2
+HANDS_FULL = 3
 STOP_MAX_S = 10.0
 
 
@@ -42,8 +44,11 @@ async def play_meetings_with_deaths(
     play = Play(tenant, seed)
     await play.add_guests(6)
     for _ in range(3):
-        await play.make_meeting(alex, adele, size=6, answers=12)
+        await play.make_meeting(alex, adele, size=6, answers=14)
     await settle(stage, play.meetings)
+    for _ in range(HANDS_FULL):
+        await _kill_with_hands_full(stage, play, chance)
+        await settle_last_answers(stage, play.meetings, timeout_s=timeout_s)
     await tenant.control("faults", faults)
     for dying in victims:
         answering = asyncio.create_task(_play_rounds(play, ROUNDS_PER_DEATH))
@@ -54,7 +59,6 @@ async def play_meetings_with_deaths(
             answering.cancel()
         for role in dying:
             await stage.wait_until_ready(role)
-    await _play_rounds(play, 1)
     await tenant.control("faults", {})
     await tenant.advance(1200)  # what Graph kept for a web that was away is due at once
     await settle_last_answers(stage, play.meetings, timeout_s=timeout_s)
@@ -72,6 +76,23 @@ async def _kill_and_start(stage: Stage, dying: Sequence[str], chance: random.Ran
         await stage.start(role)
 
 
+async def _kill_with_hands_full(stage: Stage, play: Play, chance: random.Random) -> None:
+    """Let a whole round of answers wait for the worker, and kill it when it has done some."""
+    worker = stage.running["worker"]
+    worker.pause()
+    await play.play_round()
+    await asyncio.sleep(0.3)  # for the last notifications of the round
+    left = int(await stage.count_waiting() * chance.uniform(0.1, 0.9))
+    worker.resume()
+
+    async def is_done_so_far() -> bool:
+        return await stage.count_waiting() <= left
+
+    await wait_until(is_done_so_far, timeout_s=20, poll_s=0)
+    await worker.kill()
+    await stage.start_ready("worker")
+
+
 async def _play_rounds(play: Play, rounds: int) -> None:
     for _ in range(rounds):
         await play.play_round()
@@ -81,9 +102,7 @@ async def test_processes_killed_while_answers_flow_change_nothing_that_is_told(t
     async with open_stage(tmp_path, **QUICK) as stage:
         await stage.start_ready(*ROLES)
 
-        await play_meetings_with_deaths(
-            stage, 4711, victims=(("worker",), ("worker",), ("web",), ("keeper",), ROLES)
-        )
+        await play_meetings_with_deaths(stage, 4711, victims=(("worker",), ("web",), ("keeper",), ROLES))
 
         subscriptions = await stage.tenant.control("subscriptions")
         assert len(subscriptions) == len({one["resource"] for one in subscriptions}) == 2

@@ -37,7 +37,9 @@ async def test_the_stream_holds_what_people_did_and_each_change_once(tmp_path: P
         play.guests += [jeanne, alex, both, tenant.people["christie"]]
         rooms = await add_rooms(stage)
         await stage.start_ready("serve")
+        await stage.start("worker")  # beside the one in `serve`: the two share the work
 
+        await stage.wait_until_ready("worker")
         await play.make_meeting(alex, adele, size=12, rooms=rooms)
         await play.make_meeting(alex, alex, size=5, rooms=rooms[:1])
         await play.make_meeting(jeanne, adele, size=4)
@@ -54,8 +56,8 @@ async def test_the_stream_holds_what_people_did_and_each_change_once(tmp_path: P
 
         judging.judge(await stage.read_stream(), play.meetings)
         await judge_calendars(stage, play.meetings)
-        code, _ = await stage.running["serve"].terminate()
-        assert code == 0
+        for running in stage.running.values():
+            assert (await running.terminate())[0] == 0
 
 
 def adeles_own_meeting(guest: Person) -> dict[str, object]:
