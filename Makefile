@@ -4,6 +4,8 @@
 #   make check                 what must pass before a commit: format, lint, types, tests
 #   make sdk-check             the sandbox, asked by Microsoft's JavaScript SDK (needs Node 20 and npm)
 #   make simulate SEEDS=1000   histories of the whole service under faults, on a clock of their own (SEED=n: that one)
+#   make rules                 the page of rules, drawn from the decision table
+#   make mutate                each mutation of the rules, and which no test notices (half an hour)
 #   make bench                 the webhook against a handler that only reads the body (needs wrk)
 #   make demo PYTHON=python3.13  with another Python
 SHELL := /bin/sh
@@ -21,7 +23,7 @@ MADE := $(VENV)/.made-with-$(VERSION)
 DEMO_READY := $(VENV)/.demo-ready
 TEST_READY := $(VENV)/.test-ready
 
-.PHONY: demo test check bench sdk-check simulate clean
+.PHONY: demo test check bench sdk-check simulate rules mutate clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO_READY)
@@ -38,6 +40,12 @@ sdk-check: $(TEST_READY)
 
 simulate: $(TEST_READY)
 	@exec $(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+rules: $(TEST_READY)
+	@$(BIN)/python -m service.reconcile.rules_page > .rules-page && mv .rules-page service/reconcile/RULES.md
+
+mutate: $(TEST_READY)
+	@exec $(BIN)/python -m tests.mutation
 
 bench: $(TEST_READY)
 	@exec $(BIN)/python -m bench
