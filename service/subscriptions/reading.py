@@ -134,7 +134,7 @@ class Reading:
             before,
             full_origin=self._choose_origin(name),
             save=lambda record: self._save(name, record),
-            compare=self._comparison_of(name, resource, before),
+            compare=self._comparison_of(name, resource),
         )
         if not turn.is_complete:
             self._schedule.bring_forward(reading_of(resource, name), self._clock.now())
@@ -157,11 +157,12 @@ class Reading:
         is_settled = all(owner is not None and owner.is_baselined for owner in owners)
         return Origin.SWEEP if is_settled else Origin.BASELINE
 
-    def _comparison_of(
-        self, name: str, resource: WatchedResource, before: MailboxRecord
-    ) -> Comparison | None:
-        """Hold a full round of a calendar that was read before against the state."""
-        if resource.kind is not ResourceKind.CALENDAR or before.full_at is None:
+    def _comparison_of(self, name: str, resource: WatchedResource) -> Comparison | None:
+        """Hold a full round of a calendar against the state.
+
+        The first one too: an answer may have made a meeting known that ended before the calendar was read.
+        """
+        if resource.kind is not ResourceKind.CALENDAR:
             return None
         if name not in self._comparisons:
             self._comparisons[name] = StateComparison(

@@ -39,6 +39,7 @@ from tests.simulation.vitals import start_outside, start_task
 PAUSES_S: Final = (0.2, 0.2, 1.0, 3.0, 3.0, 3.0, 10.0, 40.0, 100.0)
 SETTLING_S: Final = 2 * SWEEP_S + FULL_S + GRACE_S + 120.0
 """Also longer than the sandbox ever waits before it sends a notification again."""
+LAST_WORK_S: Final = 60.0
 DELIVERIES: Final = ("sendToDelegateOnly", "sendToDelegateAndPrincipal")
 
 
@@ -111,7 +112,7 @@ class History:
             window_s=self.chance.pick((0, 0.01)),
             roster=self.people.roster,
         )
-        self.trouble = self.chance.pick((0.0, 0.3, 1.0))
+        self.trouble = self.chance.pick((0.0, 0.5, 1.0, 1.0))
         self._backup: FactsBook | None = None
         self._last_epochs: dict[str, int] = {}
         self._names = 0
@@ -149,7 +150,10 @@ class History:
         await deed()  # type: ignore[misc]
 
     async def _stop_all(self) -> None:
+        """Stop as an operator does; workers last, when they have done what the keepers' last sweeps fed."""
         for process in sorted(self._living, key=lambda one: one.name):
+            if isinstance(process, WorkerProcess):
+                await asyncio.sleep(LAST_WORK_S)
             await process.leave()
 
     async def clear_away(self) -> None:
@@ -177,9 +181,10 @@ class History:
     def _trouble_process(self, process: Process) -> None:
         process.line.breaks = self.chance.pick((0, 0, 0.01)) * self.trouble
         process.session.fails = self.chance.pick((0, 0.02, 0.1)) * self.trouble
+        lifetime = 150 if self.means is Means.NOTIFICATIONS else 600
         is_spared = isinstance(process, KeeperProcess) and self.means is Means.NOTIFICATIONS
         if not is_spared and self.chance.happens(0.4 * self.trouble):
-            process.vitals.steps_left = self.chance.count(1, 600)
+            process.vitals.steps_left = self.chance.count(1, lifetime)
 
     def _nurse(self, process: Process, role: type[Process]) -> None:
         """Start another after one died."""

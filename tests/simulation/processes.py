@@ -190,7 +190,7 @@ class WorkerProcess(Process):
             clock=around.clock,
             metrics=_SILENT,
             hearing=LastHeard(records=self.streams.records, clock=around.clock),
-            limits=WorkerLimits(block_s=60, claim_idle_s=20, claim_every_s=20, due_every_s=20),
+            limits=WorkerLimits(block_s=60, claim_idle_s=20, claim_every_s=30, due_every_s=30),
             retry_limits=RETRIES,
             jitter=around.chance.random.random,
         )
@@ -224,9 +224,9 @@ class KeeperProcess(Process):
             holder=self.name,
             destination=Destination(public_url=PUBLIC_URL, deployment=DEPLOYMENT, keys=STATE_KEYS),
             options=KeeperOptions(
-                lease_s=25,
+                lease_s=40,
                 backoff=BACKOFF,
-                keeper=KeeperLimits(tick_s=10, put_off_s=1),
+                keeper=KeeperLimits(tick_s=15, put_off_s=1),
                 reading=ReadingLimits(
                     sweep_interval_s=NEVER_S if around.means is Means.NOTIFICATIONS else SWEEP_S,
                     full_resync_s=FULL_S if around.means is Means.ALL else NEVER_S,

@@ -25,6 +25,7 @@ _SCRIPTS: Final = Path(service.streams.__file__).parent / "scripts"
 _TAKE_LEASE: Final = load_script("acquire_lease").sha
 _GIVE_LEASE: Final = load_script("release_lease").sha
 _CLAIM: Final = load_script("claim").sha
+_ACKNOWLEDGE: Final = load_script("acknowledge").sha
 _BACKUP: Final = "backup:"
 _COMMIT: Final = load_script("commit").sha
 
@@ -95,10 +96,11 @@ class Server:
             self.ask("COPY", name, f"{_BACKUP}{name}")
 
     def restore(self) -> None:
-        """Put everything back to the copy."""
+        """Put everything back to the copy, but for the lease, which has run out meanwhile."""
         self.flush()
         for name in self._list_backup():
             self.ask("COPY", name, name.removeprefix(_BACKUP))
+        self.end_lease()
         self.grew.set()
 
     def drop_backup(self) -> None:
@@ -129,7 +131,7 @@ class Server:
     def serve(self, *command: Any) -> Any:
         """Answer a command of the service."""
         script = command[1] if command[0] == "EVALSHA" else ""
-        if script == _CLAIM:
+        if script == _CLAIM and self._handed_out:
             self._age_pending()
         if script in (_TAKE_LEASE, _GIVE_LEASE):
             return self._serve_lease(script, command)
@@ -138,6 +140,9 @@ class Server:
             self._note_handed_out(reply)
         elif script == _COMMIT:
             self.on_commit(reply)
+        elif script == _ACKNOWLEDGE:
+            for entry_id in command[5:]:
+                self._handed_out.pop(entry_id, None)
         elif self.keys.intake in command:
             self.grew.set()
         return reply

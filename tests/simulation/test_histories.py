@@ -39,3 +39,9 @@ def test_histories_that_nobody_has_played_come_right(stage: Stage) -> None:
 
 def test_a_seed_gives_the_same_history_again(stage: Stage) -> None:
     assert stage.play(3) == stage.play(3)
+
+
+def test_a_meeting_that_is_cancelled_before_its_calendar_is_first_read_is_told_to_be_over(
+    stage: Stage,
+) -> None:
+    stage.play(29174)

@@ -29,6 +29,7 @@ from service.reconcile.state import MeetingState, encode_state
 from service.subscriptions.comparison import StateComparison
 from service.subscriptions.resync import Window
 from tests.unit.subscriptions.fakes import START, MemoryStates, VirtualClock
+from tests.unit.subscriptions.play import walkthrough
 
 ALEX = OwnerKey("id-alex")
 MEETING = MeetingKey("M")
@@ -153,3 +154,13 @@ async def test_what_need_not_be_listed_is_left_alone(change: Callable[[EventFact
 async def test_what_is_known_to_be_gone_is_left_alone() -> None:
     gone = GoneFact(owner=ALEX, meeting=MEETING, instance=WHOLE, at=at(0))
     assert await compare(join(held(event_fact("e-1")), gone), page()) == []
+
+
+async def test_a_meeting_that_ended_before_its_calendar_was_ever_read_is_pointed_at() -> None:
+    """An answer made it known, from an inbox that was read first; nobody will announce its end any more."""
+    play = walkthrough()
+    facts = held(event_fact("e-1"))
+    play.states.meetings[ALEX] = {MEETING: encode_state(MeetingState(facts=facts))}
+    await play.add_owner("alex@contoso.com")
+    await play.run(play.build_keeper())
+    assert ("e-1", "deleted") in [(one.item, one.change) for one in play.intake.entries]
