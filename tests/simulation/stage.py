@@ -26,7 +26,8 @@ class Stage:
         Raises:
             HistoryError: it did not come right.
         """
-        return play(seed, self._client)
+        with structlog.testing.capture_logs():
+            return play(seed, self._client)
 
     def try_seed(self, seed: int) -> str:
         """Play one; gives the story of what went wrong, empty where nothing did."""
@@ -40,7 +41,7 @@ class Stage:
 @contextmanager
 def open_stage() -> Iterator[Stage]:
     """Start the server; it ends with the block."""
-    with structlog.testing.capture_logs(), asyncio.Runner() as runner:
+    with asyncio.Runner() as runner:
         server = embedded_redis(listener=Listener.UNIX, is_append_only=False)
         running = runner.run(server.__aenter__())
         client = open_client(running.url)
