@@ -86,7 +86,7 @@ def derive_attendee(
     situation = find_situation(answer, counted_row, tolerance_ns=tolerance_ns)
     rule = TABLE[situation]
     pair = _pair_of(answer, counted_row)
-    is_due = pair is not None and rule.due_standing is not None and pair in facts.due
+    is_due = pair in facts.due
     return DerivedAttendee(
         row=row,
         head=head,
@@ -122,13 +122,9 @@ def _is_row_stale(
     A row that an answer to the present slot accounts for is not from before the move, whatever the person
     said of another slot since.
     """
-    latest = max(facts.answers, key=answer_order, default=None)
-    if latest is None or latest.at.ns <= status_ns(row) + tolerance_ns:
-        return False
-    if counted is None:
-        return True
-    is_accounted_for = counted.at.ns >= status_ns(row) - tolerance_ns
-    return not is_accounted_for and answer_order(counted) < answer_order(latest)
+    latest_ns = max((answer.at.ns for answer in facts.answers), default=0)
+    is_outlived = row.value.is_answer and latest_ns > status_ns(row) + tolerance_ns
+    return is_outlived and (counted is None or counted.at.ns < status_ns(row) - tolerance_ns)
 
 
 def _is_after_rows(answer: MessageAnswer, facts: PersonFacts, tolerance_ns: int) -> bool:
@@ -157,14 +153,11 @@ def _take_value(rule: Rule, answer: MessageAnswer | None, row: AttendeeRow | Non
 def _take_time(
     rule: Rule, answer: MessageAnswer | None, row: AttendeeRow | None, tolerance_ns: int
 ) -> Instant | None:
-    message_at = None if answer is None else answer.at
-    calendar_at = None if row is None else row.at
-    if rule.taken is Taken.MESSAGE:
-        return message_at
-    if rule.taken is Taken.BOTH and message_at is not None:
-        calendar_ns = 0 if calendar_at is None else calendar_at.ns
-        return message_at if message_at.ns > calendar_ns + tolerance_ns else calendar_at
-    return calendar_at
+    if answer is None or rule.taken is Taken.CALENDAR:
+        return None if row is None else row.at
+    if row is None or rule.taken is Taken.MESSAGE:
+        return answer.at
+    return answer.at if answer.at.ns > status_ns(row) + tolerance_ns else row.at
 
 
 def _take_proposal(rule: Rule, answer: MessageAnswer | None, row: AttendeeRow | None) -> Proposal | None:

@@ -7,7 +7,7 @@ not read yet, or to a slot that is not known where nothing speaks against it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from service.reconcile.facts import EventHead, InstanceFacts, MessageAnswer, same_slot
@@ -46,22 +46,15 @@ class Yardstick:
 
     def judge(self, slot: Slot, sequence: int | None, at_ns: int) -> Verdict:
         """Tell whether an answer to that slot and version, given at that instant, counts."""
-        is_in_time = self.given_since_ns is None or at_ns >= self.given_since_ns
-        if is_in_time:
-            verdict = self._judge_slot(slot, sequence)
-            if verdict is not None:
-                return verdict
-        if slot.is_unknown:
-            return Verdict.SLOT_UNKNOWN if at_ns > self.unknown_since_ns else Verdict.SLOT_UNKNOWN_TOO_OLD
-        return Verdict.OTHER_SLOT if is_in_time else Verdict.BEFORE_SERIES_MOVED
-
-    def _judge_slot(self, slot: Slot, sequence: int | None) -> Verdict | None:
-        """Tell whether an answer is to the slot of the event, or to a version that was not read yet."""
+        if self.given_since_ns is not None and at_ns < self.given_since_ns:
+            return Verdict.BEFORE_SERIES_MOVED
         if not slot.is_unknown and same_slot(slot, self.slot):
             return Verdict.PRESENT_SLOT
         if sequence is not None and self.sequence is not None and sequence > self.sequence:
             return Verdict.VERSION_AHEAD
-        return None
+        if not slot.is_unknown:
+            return Verdict.OTHER_SLOT
+        return Verdict.SLOT_UNKNOWN if at_ns > self.unknown_since_ns else Verdict.SLOT_UNKNOWN_TOO_OLD
 
 
 def take_yardstick(
@@ -75,16 +68,10 @@ def take_yardstick(
     known = Yardstick(
         slot=head.slot, sequence=head.sequence, given_since_ns=given_since_ns, unknown_since_ns=-1
     )
-    others = [
+    elsewhere = [span.last_modified.ns for span in instance.slots if not same_slot(span.slot, head.slot)]
+    uncounted = [
         answer.at.ns
         for answer in answers
-        if not answer.slot.is_unknown and not known.judge(answer.slot, answer.sequence, answer.at.ns).counts
+        if not known.judge(answer.slot, answer.sequence, answer.at.ns).counts
     ]
-    elsewhere = [span.last_modified.ns for span in instance.slots if not same_slot(span.slot, head.slot)]
-    moved = [] if given_since_ns is None else [given_since_ns - 1]
-    return Yardstick(
-        slot=head.slot,
-        sequence=head.sequence,
-        given_since_ns=given_since_ns,
-        unknown_since_ns=max([*elsewhere, *others, *moved], default=-1),
-    )
+    return replace(known, unknown_since_ns=max([*elsewhere, *uncounted], default=-1))

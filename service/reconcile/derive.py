@@ -11,6 +11,7 @@ from typing import Final
 from service.reconcile.attendee import DerivedAttendee, Own, derive_attendee
 from service.reconcile.counting import Yardstick
 from service.reconcile.facts import EventHead, InstanceFacts, MeetingFacts, same_slot, status_ns
+from service.reconcile.instant import Instant
 from service.reconcile.model import WHOLE, Address, AttendeeRow, EventType, InstanceKey, Slot
 from service.reconcile.persons import NOBODY, PersonFacts, gather_persons
 from service.reconcile.places import series_place
@@ -159,11 +160,8 @@ def _derive_occurrence(
             tolerance_ns=tolerance_ns,
             given_since_ns=series.moved_at_ns,
         )
-        own_by = _find_own_rule(own, inherited, series.persons.get(person, NOBODY), is_moved, tolerance_ns)
-        if inherited is None or own_by is not Own.INHERITED:
-            attendees[person] = replace(own, own_by=own_by)
-        else:
-            attendees[person] = _as_inherited(inherited, own.yardstick)
+        in_series = series.persons.get(person, NOBODY)
+        attendees[person] = _own_or_inherited(own, inherited, in_series, is_moved, tolerance_ns)
     return DerivedInstance(slot=instance.head.slot, place=place, head=instance.head, attendees=attendees)
 
 
@@ -173,8 +171,8 @@ def _is_taken_off(instance: InstanceFacts, in_series: PersonFacts) -> bool:
     The first sight of the person in the series counts, not the latest of the series: otherwise each look at
     a series that did not change would bring the person back to the occurrence.
     """
-    if instance.seen is None or in_series.listed_ns is None:
-        return False
+    assert instance.seen is not None, "its event was read"
+    assert in_series.listed_ns is not None, "an event of the series lists them"
     return instance.seen.ns >= in_series.listed_ns
 
 
@@ -182,8 +180,8 @@ def _since_the_series_moved(instance: InstanceFacts, series: _Series) -> Instanc
     """Leave out what was seen before the first event with the series' present slot."""
     if series.moved_seen_ns is None:
         return instance
-    is_head_old = instance.seen is None or instance.seen.ns < series.moved_seen_ns
-    is_gone_old = instance.gone_at is None or instance.gone_at.ns < series.moved_seen_ns
+    is_head_old = _ns_of(instance.seen) < series.moved_seen_ns
+    is_gone_old = _ns_of(instance.gone_at) < series.moved_seen_ns
     attendees = {
         address: replace(facts, row=None if is_head_old else facts.row)
         for address, facts in instance.attendees.items()
@@ -196,21 +194,21 @@ def _since_the_series_moved(instance: InstanceFacts, series: _Series) -> Instanc
     )
 
 
-def _find_own_rule(
+def _own_or_inherited(
     own: DerivedAttendee,
     inherited: DerivedAttendee | None,
     in_series: PersonFacts,
     is_moved: bool,
     tolerance_ns: int,
-) -> Own:
-    """Give the first of the rules (i) to (iv) that makes an answer the occurrence's own."""
+) -> DerivedAttendee:
+    """Give what an occurrence that lists someone has of them: its own by the first of (i) to (iv), or not."""
     if own.answer is not None:
-        return Own.BY_MESSAGE
+        return replace(own, own_by=Own.BY_MESSAGE)
     if _is_row_own(own.row, in_series, tolerance_ns):
-        return Own.BY_ROW
+        return replace(own, own_by=Own.BY_ROW)
     if is_moved:
-        return Own.BY_MOVE
-    return Own.BY_LIST if inherited is None else Own.INHERITED
+        return replace(own, own_by=Own.BY_MOVE)
+    return replace(own, own_by=Own.BY_LIST) if inherited is None else _as_inherited(inherited, own.yardstick)
 
 
 def _as_inherited(attendee: DerivedAttendee, yardstick: Yardstick | None = None) -> DerivedAttendee:
@@ -220,6 +218,10 @@ def _as_inherited(attendee: DerivedAttendee, yardstick: Yardstick | None = None)
         yardstick: of the occurrence's own answers; None where its event was not read or lists nobody such.
     """
     return replace(attendee, own_by=Own.INHERITED, open_pair=None, yardstick=yardstick)
+
+
+def _ns_of(instant: Instant | None) -> int:
+    return 0 if instant is None else instant.ns
 
 
 def _is_row_own(row: AttendeeRow, in_series: PersonFacts, tolerance_ns: int) -> bool:
