@@ -108,7 +108,8 @@ def snapshot(derived: DerivedMeeting, told: ToldMeeting) -> tuple[tuple[Said, ..
             if key != WHOLE and person not in told.instance(key).attendees:
                 continue
             held = told.held(key, person)
-            said.append(_about(key, person, attendee, UpdateType.SNAPSHOT, _previous(held)))
+            assert held is not None, "what is new was emitted first"
+            said.append(_about(key, person, attendee, UpdateType.SNAPSHOT, held.value))
             told = _with_attendee(told, key, person, _held_after_snapshot(attendee))
     return tuple(said), told
 
@@ -228,10 +229,6 @@ def _about(
         standing=attendee.standing,
         derived=attendee,
     )
-
-
-def _previous(held: ToldAttendee | None) -> ResponseValue | None:
-    return held.value if held is not None and held.is_present else None
 
 
 def _span(attendee: DerivedAttendee) -> tuple[int, int] | None:
