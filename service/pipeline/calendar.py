@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 
 from service.errors import GoneError, LookedTooSoonError
 from service.pipeline.committer import read_state
@@ -82,7 +83,9 @@ class CalendarReads:
             return [fact, *await self._read_occurrences(owner, fact, state), *gone]
         if _is_copied(fact, state.facts.instance(WHOLE)):
             return [fact]
-        return [fact, *await self._find_meeting(owner, event.meeting)]
+        found = await self._find_meeting(owner, event.meeting)
+        again = [await self._read_occurrences(owner, series, state, besides=fact) for series in found]
+        return [fact, *found, *chain.from_iterable(again)]
 
     async def look_for_missing(
         self, owner: WatchedOwner, meeting: MeetingKey, instance: InstanceKey
@@ -104,18 +107,31 @@ class CalendarReads:
         return _found_or_gone(owner, meeting, instance, state, look)
 
     async def _read_occurrences(
-        self, owner: WatchedOwner, series: EventFact, state: MeetingState
+        self,
+        owner: WatchedOwner,
+        series: EventFact,
+        state: MeetingState,
+        *,
+        besides: EventFact | None = None,
     ) -> list[Fact]:
-        """Read the held occurrences again where their series moved or has other attendees."""
+        """Read the held occurrences again where their series moved or has other attendees.
+
+        After a move only what is seen since counts.
+
+        Args:
+            besides: an occurrence that was read before its series was, held or not.
+        """
         if not _changes_occurrences(series, state.facts.instance(WHOLE)):
             return []
         facts: list[Fact] = []
-        held = [
-            (key, instance.head.details.id)
-            for key, instance in sorted(state.facts.instances.items(), reverse=True)
+        known = {
+            key: instance.head.details.id
+            for key, instance in state.facts.instances.items()
             if key != WHOLE and instance.head is not None
-        ]
-        for key, event_id in held[: self._limits.occurrences_max]:
+        }
+        if besides is not None:
+            known[besides.instance] = besides.details.id
+        for key, event_id in sorted(known.items(), reverse=True)[: self._limits.occurrences_max]:
             try:
                 facts.append(event_fact(owner, await self._reader.fetch_event(owner.key, event_id)))
             except GoneError:

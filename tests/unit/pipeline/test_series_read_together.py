@@ -6,8 +6,12 @@ of the series together, as Graph gives them at that moment.
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+
+from service.entries import IntakeEntry, Kind, Origin
 from tests.unit.pipeline.world import World
-from tests.unit.reconcile.build import event, response, row
+from tests.unit.reconcile.build import at, event, response, row
 
 DAY2, DAY3 = "2026-03-03", "2026-03-04"
 
@@ -84,3 +88,19 @@ async def test_an_answer_to_an_occurrence_counts_for_whom_only_the_series_was_kn
     await world.message("m1")
     assert world.states.said()[-1] == "response.changed ann"
     assert sources(world)[-1] == DAY2
+
+
+async def test_an_exception_that_was_fetched_just_before_the_moved_series_was_found_counts() -> None:
+    world = World()
+    world.put_event("series", event(1, row("ann"), is_series=True))
+    await world.event("series")
+    world.put_event("series", event(100, row("ann"), is_series=True, place=1, seen=105))
+    declined = event(101, row("ann", "declined", 101), instance=DAY2, place=25, seen=104)
+    world.put_event("day2", declined)
+    entry = IntakeEntry(kind=Kind.EVENT, origin=Origin.NOTIFICATION, mailbox="owner", item="day2")
+    fetched = asyncio.ensure_future(world.processor.fetch(entry))
+    await asyncio.wait([fetched])
+    world.put_event("day2", replace(declined, seen=at(106)))
+    await world.processor.process(entry, fetched)
+    assert world.states.said()[-1] == "response.changed ann"
+    assert sources(world) == [DAY2]
