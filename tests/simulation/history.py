@@ -115,6 +115,7 @@ class History:
         self.trouble = self.chance.pick((0.0, 0.5, 1.0, 1.0))
         self._backup: FactsBook | None = None
         self._last_epochs: dict[str, int] = {}
+        self._epochs_then: dict[str, int] = {}
         self._names = 0
         self._living: set[Process] = set()
         self._nursing: set[asyncio.Task[None]] = set()
@@ -282,11 +283,13 @@ class History:
     def _back_up_or_restore(self) -> None:
         if self._backup is None:
             self.server.back_up()
-            self._backup = self.facts.copy()
+            self._backup, self._epochs_then = self.facts.copy(), dict(self._last_epochs)
             self.story.tell("a backup of Redis is made")
         elif self.chance.happens(0.5):
             self.server.restore()
             self.facts.restore(self._backup)
+            self._last_epochs.clear()
+            self._last_epochs.update(self._epochs_then)
             self.story.tell("Redis goes back to its backup")
 
     def _calm_down(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from service.graph.subscriptions import GraphSubscriptions
 from service.intake.client_state import derive_client_state_keys
 from service.intake.notification import Accepted, build_rules, parse_notifications
 from service.pipeline.calendar import CalendarReads
+from service.pipeline.people import People
 from service.pipeline.process import Processor
 from service.pipeline.retry import RetryLimits
 from service.pipeline.watching import BookWatching
@@ -181,6 +182,11 @@ class WorkerProcess(Process):
             ),
             watch=watching.current,
             desk=LifecycleDesk(records=self.streams.records),
+            people=People(
+                self.streams.states,
+                GraphDirectory(dispatcher, observer=SilentObserver()),
+                clock=around.clock,
+            ),
         )
         worker = Worker(
             consumer=self.name,
@@ -206,8 +212,6 @@ class KeeperProcess(Process):
     async def run(self, stop: asyncio.Event) -> None:
         around = self._surroundings
         dispatcher = _build_dispatcher(self)
-        known = {field.name for field in fields(KeeperPorts)}
-        metrics = {name: _SILENT for name in ("metrics", "round_metrics") if name in known}
         keeper = build_keeper(
             KeeperPorts(
                 api=GraphSubscriptions(dispatcher),
@@ -219,7 +223,7 @@ class KeeperProcess(Process):
                 lease=self.streams.lease,
                 generation=self.streams.generation,
                 clock=around.clock,
-                **metrics,
+                metrics=_SILENT,
             ),
             holder=self.name,
             destination=Destination(public_url=PUBLIC_URL, deployment=DEPLOYMENT, keys=STATE_KEYS),

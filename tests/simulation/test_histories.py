@@ -45,3 +45,7 @@ def test_a_meeting_that_is_cancelled_before_its_calendar_is_first_read_is_told_t
     stage: Stage,
 ) -> None:
     stage.play(29174)
+
+
+def test_an_answer_to_an_occurrence_of_a_series_that_just_moved_is_told(stage: Stage) -> None:
+    stage.play(971670)
