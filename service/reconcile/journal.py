@@ -162,7 +162,8 @@ def _list_told(said: Iterable[Said]) -> dict[tuple[InstanceKey, Address], frozen
     """Give the values that a commit publishes, by instance and attendee."""
     told: dict[tuple[InstanceKey, Address], frozenset[ResponseValue]] = {}
     for one in said:
-        if one.type in _TELLING and one.attendee is not None:
+        if one.type in _TELLING:
+            assert one.attendee is not None, "these types tell of somebody"
             name = (one.instance, one.attendee)
             told[name] = told.get(name, frozenset()) | {one.value}
     return told
@@ -283,7 +284,7 @@ class _Judge:
     def judge(self, entry: JournalEntry) -> Fate:
         attendee = None if self.instance is None else self.instance.attendees.get(self.person)
         if attendee is not None and self._decides(entry, attendee):
-            if entry.value in self.told or entry.fate is Fate.PUBLISHED:
+            if entry.value in self.told:
                 return Fate.PUBLISHED
             return entry.fate if entry.fate.is_final else Fate.REPEATED
         if entry.fate.is_final:
@@ -295,24 +296,24 @@ class _Judge:
         return self._judge_beside(entry, attendee)
 
     def _decides(self, entry: JournalEntry, attendee: DerivedAttendee) -> bool:
-        if not attendee.is_own or entry.value is not attendee.value:
-            return False
-        return abs(entry.at_ns - _at_ns(attendee)) <= self.tolerance_ns
+        return entry.value is attendee.value and self._is_near(entry, _at_ns(attendee))
 
     def _judge_beside(self, entry: JournalEntry, attendee: DerivedAttendee) -> Fate:
         """Judge an answer where another one stands, or none."""
         if attendee.yardstick is None:
             return Fate.WAITING
-        if attendee.is_stale and entry.by_calendar and self._is_row(entry, attendee.row):
+        if attendee.is_stale and self._is_row(entry, attendee.row):
             return Fate.KEPT_FROM_BEFORE
         verdict = attendee.yardstick.judge(entry.slot, entry.sequence, entry.at_ns)
         if not verdict.counts:
             return _UNCOUNTED[verdict]
-        is_near = attendee.value.is_answer and (abs(entry.at_ns - _at_ns(attendee)) <= self.tolerance_ns)
-        return Fate.SAME_MOMENT if is_near else Fate.SUPERSEDED
+        return Fate.SAME_MOMENT if self._is_near(entry, _at_ns(attendee)) else Fate.SUPERSEDED
 
     def _is_row(self, entry: JournalEntry, row: AttendeeRow) -> bool:
-        return entry.value is row.value and abs(entry.at_ns - status_ns(row)) <= self.tolerance_ns
+        return entry.value is row.value and self._is_near(entry, status_ns(row))
+
+    def _is_near(self, entry: JournalEntry, at_ns: int) -> bool:
+        return abs(entry.at_ns - at_ns) <= self.tolerance_ns
 
 
 def _at_ns(attendee: DerivedAttendee) -> int:

@@ -110,6 +110,97 @@ STORIES: dict[str, tuple[list[Step], list[str], list[str]]] = {
         ["accepted 10 m repeated", "accepted 20 m published"],
         [],
     ),
+    "the same answer twice in one step, with one to another time between them": (
+        [
+            event(1, row("ann")),
+            [
+                response("ann", "accepted", 10),
+                response("ann", "declined", 15, place=3),
+                response("ann", "accepted", 20),
+            ],
+        ],
+        ["accepted 10 m repeated", "declined 15 m other_slot", "accepted 20 m published"],
+        [],
+    ),
+    "what is confirmed is not published once more": (
+        [event(1, row("ann")), response("ann", "accepted", 10), event(30, row("ann", "accepted", 30))],
+        ["accepted 10 m published", "accepted 30 c repeated"],
+        [],
+    ),
+    "exactly the tolerance apart is one answer": (
+        [event(1, row("ann")), response("ann", "accepted", 10), event(12, row("ann", "accepted", 12))],
+        ["accepted 10 mc published"],
+        [],
+    ),
+    "of two messages that tell of one answer the first read says when": (
+        [event(1, row("ann")), response("ann", "accepted", 10), response("ann", "accepted", 11)],
+        ["accepted 10 m published"],
+        [],
+    ),
+    "of two rows that tell of one answer the first read says when": (
+        [event(12, row("ann", "accepted", 10)), event(13, row("ann", "accepted", 11))],
+        ["accepted 10 c published"],
+        [],
+    ),
+    "an answer that revives is published, whatever was answered to the time in between": (
+        [
+            event(1, row("ann")),
+            event(20, row("ann"), place=1, sequence=1),
+            response("ann", "accepted", 10),
+            response("ann", "accepted", 30, place=1, sequence=1),
+            event(35, row("ann"), place=2, sequence=3),
+            event(40, row("ann"), sequence=4),
+        ],
+        ["accepted 10 m published", "accepted 30 m published"],
+        [],
+    ),
+    "exactly the tolerance apart, read in one step": (
+        [[event(12, row("ann", "accepted", 12)), response("ann", "accepted", 10)]],
+        ["accepted 10 mc published"],
+        [],
+    ),
+    "the calendar's answer is skipped when a later message is read with it": (
+        [[event(10, row("ann", "accepted", 8)), response("ann", "declined", 20)]],
+        ["accepted 8 c superseded", "declined 20 m published"],
+        ["superseded"],
+    ),
+    "beside a row kept from before the move, another one is to another time": (
+        [
+            response("ann", "declined", 10),
+            event(20, row("ann", "accepted", 4), place=1, sequence=1),
+            event(1, row("ann", "tentativelyAccepted", 0.5)),
+        ],
+        [
+            "tentativelyAccepted 0.5 c other_slot",
+            "accepted 4 c kept_from_before",
+            "declined 10 m other_slot",
+        ],
+        [],
+    ),
+    "neither another value of the same moment nor the same value of another is the row kept from before": (
+        [
+            response("ann", "declined", 10),
+            event(20, row("ann", "accepted", 4), place=1, sequence=1),
+            event(2, row("ann", "tentativelyAccepted", 4)),
+            event(1, row("ann", "accepted", 0.5)),
+        ],
+        [
+            "accepted 0.5 c other_slot",
+            "accepted 4 c kept_from_before",
+            "tentativelyAccepted 4 c other_slot",
+            "declined 10 m other_slot",
+        ],
+        [],
+    ),
+    "a row kept from before is known within the tolerance": (
+        [
+            response("ann", "declined", 10),
+            event(19, row("ann", "accepted", 2), place=1, sequence=1),
+            event(20, row("ann", "accepted", 4), place=1, sequence=1),
+        ],
+        ["accepted 2 c kept_from_before", "declined 10 m other_slot"],
+        [],
+    ),
     "an answer waits for its event": (
         [response("ann", "accepted", 10)],
         ["accepted 10 m waiting"],
@@ -221,6 +312,16 @@ def test_an_occurrence_keeps_its_own_answers_and_not_those_of_its_series() -> No
     assert fates(decisions, DAY2) == ["declined 20 m published"]
 
 
+def test_an_answer_to_an_occurrence_that_says_what_the_series_says_is_a_repetition() -> None:
+    decisions = play(
+        [
+            event(12, row("ann", "accepted", 10), is_series=True),
+            response("ann", "accepted", 11, instance=DAY2, place=24),
+        ]
+    )
+    assert fates(decisions, DAY2) == ["accepted 11 m repeated"]
+
+
 def test_an_answer_to_an_occurrence_waits_until_the_occurrence_is_read() -> None:
     steps: list[Fact] = [SERIES, response("ann", "declined", 20, instance=DAY2, place=24)]
     assert fates(play(steps), DAY2) == ["declined 20 m waiting"]
@@ -286,6 +387,16 @@ def test_what_was_left_out_of_a_journal_is_not_counted_again() -> None:
     again = decide(once, facts, now=NOW, limits=limits)
     assert again.skipped == ()
     assert again.state.journals == once.journals
+
+
+def test_a_journal_of_two_addresses_has_the_answers_of_both() -> None:
+    steps: list[Fact] = [
+        event(1, row("ann"), row("a.nn")),
+        response("ann", "accepted", 20),
+        response("a.nn", "declined", 30),
+        AliasFact(owner=OWNER, meeting=MEETING, alias=Address("a.nn"), person=Address("ann")),
+    ]
+    assert fates(play(steps)) == ["accepted 20 m published", "declined 30 m published"]
 
 
 def test_journals_of_two_addresses_become_one_when_they_are_found_to_be_one_person() -> None:

@@ -94,3 +94,35 @@ def test_whole_days_are_reckoned_in_utc_as_graph_writes_them() -> None:
     place = series_place(head, InstanceKey("2026-03-09"))
     assert place is not None
     assert Instant(ns=place.start or 0, text="").to_utc_text() == "2026-03-09T00:00:00Z"
+
+
+@pytest.mark.parametrize("missing", [{"start": None}, {"end": None}, {"start": None, "end": None}])
+def test_a_series_of_which_an_end_is_missing_puts_nothing_anywhere(missing: dict[str, None]) -> None:
+    head = series("2026-03-02T09:00:00Z", "2026-03-02T10:00:00Z", "UTC")
+    assert series_place(replace(head, slot=replace(head.slot, **missing)), InstanceKey("2026-03-09")) is None
+
+
+def test_all_digits_of_start_and_end_are_kept() -> None:
+    head = series("2026-03-02T09:00:00.123456789Z", "2026-03-02T10:00:00.987654322Z", "Europe/Berlin")
+    place = series_place(head, InstanceKey("2026-03-09"))
+    assert place is not None
+    assert place.start == parse_instant("2026-03-09T09:00:00.123456789Z").ns
+    assert place.end == parse_instant("2026-03-09T10:00:00.987654322Z").ns
+
+
+def test_a_zone_that_nobody_knows_is_taken_for_utc() -> None:
+    head = series("2026-03-02T09:00:00Z", "2026-03-02T10:00:00Z", "Nowhere/Atall")
+    place = series_place(head, InstanceKey("2026-04-06"))
+    assert place is not None
+    assert place.start == parse_instant("2026-04-06T09:00:00Z").ns
+
+
+def test_days_of_an_all_day_series_are_days_of_utc_whatever_the_zone() -> None:
+    head = series("2026-03-02T00:00:00Z", "2026-03-03T00:00:00Z", "America/New_York", is_all_day=True)
+    place = series_place(head, InstanceKey("2026-03-09"))
+    assert place == Slot(
+        start=parse_instant("2026-03-09T00:00:00Z").ns,
+        end=parse_instant("2026-03-10T00:00:00Z").ns,
+        is_all_day=True,
+        recurrence=None,
+    )
