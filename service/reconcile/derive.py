@@ -177,15 +177,20 @@ def _is_taken_off(instance: InstanceFacts, in_series: PersonFacts) -> bool:
 
 
 def _since_the_series_moved(instance: InstanceFacts, series: _Series) -> InstanceFacts:
-    """Leave out what was seen before the first event with the series' present slot; rows go with the head."""
+    """Leave out what was seen before the first event with the series' present slot."""
     if series.moved_seen_ns is None:
         return instance
     is_head_old = _ns_of(instance.seen) < series.moved_seen_ns
     is_gone_old = _ns_of(instance.gone_at) < series.moved_seen_ns
+    attendees = {
+        address: replace(facts, row=None if is_head_old else facts.row)
+        for address, facts in instance.attendees.items()
+    }
     return replace(
         instance,
         head=None if is_head_old else instance.head,
         gone_at=None if is_gone_old else instance.gone_at,
+        attendees=attendees,
     )
 
 
