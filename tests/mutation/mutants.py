@@ -35,7 +35,7 @@ class Mutant:
     """One changed version of a file.
 
     Attributes:
-        what: the change in words, with the code before and after; unique within a file together with `line`.
+        what: the function and the change in it, with the code before and after; unique within a file.
         source: the whole changed file.
     """
 
@@ -47,7 +47,7 @@ class Mutant:
 def list_mutants(source: str) -> list[Mutant]:
     """Give every mutant of a source file, by line."""
     tree = ast.parse(source)
-    found: dict[tuple[int, str], Mutant] = {}
+    found: dict[str, Mutant] = {}
     within = {
         id(part): each.name
         for each in ast.walk(tree)
@@ -68,12 +68,12 @@ def list_mutants(source: str) -> list[Mutant]:
                 f"{within.get(id(node), '')}: {name}: {_short(before)} -> {_short(ast.unparse(replacement))}"
             )
             line = getattr(node, "lineno", 0)
-            while (line, what) in found:
+            while what in found:
                 what += " (again)"
-            found[line, what] = Mutant(line, what, ast.unparse(ast.fix_missing_locations(mutated)))
+            found[what] = Mutant(line, what, ast.unparse(ast.fix_missing_locations(mutated)))
     for line, what, table in _swap_cells(tree):
-        found[line, what] = Mutant(line, what, table)
-    return [found[key] for key in sorted(found)]
+        found[what] = Mutant(line, what, table)
+    return sorted(found.values(), key=lambda mutant: (mutant.line, mutant.what))
 
 
 Change = Callable[[Any], ast.AST]

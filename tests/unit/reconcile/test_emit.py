@@ -163,6 +163,22 @@ def test_where_the_slot_is_unknown_no_move_is_told() -> None:
     assert told(play([event(1, row("ann")), nowhere])) == ["added ann none", "changed ann accepted (none)"]
 
 
+def test_an_occurrence_of_a_series_that_is_nowhere_any_more_is_not_told_as_moved() -> None:
+    def series_at(second: float, **known: object) -> Fact:
+        read = event(second, row("ann"), is_series=True)
+        return replace(read, slot=replace(read.slot, **known))  # type: ignore[arg-type]
+
+    decisions = play(
+        [
+            event(0.5, row("ann", "declined", 0.4), instance=DAY2, place=24),
+            series_at(1, end=None, recurrence=None),
+            series_at(10),
+            series_at(20, start=None, end=None, recurrence="weekly"),
+        ]
+    )
+    assert last(decisions) == [f"{DAY2} reset ann none (declined)"]
+
+
 def test_every_update_tells_where_the_meeting_is_and_without_one_nobody_knows() -> None:
     empty, first = play([event(1), event(5, row("ann"), place=1)])
     assert empty.state.told.instance(WHOLE).slot is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -110,6 +112,17 @@ def test_all_digits_of_start_and_end_are_kept() -> None:
     assert place.end == parse_instant("2026-03-09T10:00:00.987654322Z").ns
 
 
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose own zone is not UTC."""
+    with monkeypatch.context() as there:
+        there.setenv("TZ", "America/New_York")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("elsewhere")
 def test_a_zone_that_nobody_knows_is_taken_for_utc() -> None:
     head = series("2026-03-02T09:00:00Z", "2026-03-02T10:00:00Z", "Nowhere/Atall")
     place = series_place(head, InstanceKey("2026-04-06"))
