@@ -86,8 +86,8 @@ KEYS: Final = (
         purpose="the last fencing number given with the lease"),
     Key(pattern="{PARTITION}:generation", type="string", lifetime=Lifetime.KEPT, writer="keeper",
         purpose="there as long as the state is the one we wrote; scripts refuse without it"),
-    Key(pattern="{PARTITION}:epoch", type="string", lifetime=Lifetime.KEPT, writer="worker: commit",
-        purpose="the last epoch given to a meeting of the partition"),
+    Key(pattern="{PARTITION}:newest", type="string", lifetime=Lifetime.KEPT, writer="worker: commit",
+        purpose="the greatest version given to a meeting of the partition; a new epoch is greater"),
     Key(pattern="{PARTITION}:meeting:<owner>:<meeting>", type="hash", lifetime=Lifetime.MEETING,
         writer="worker: commit", purpose="joined facts, what was last said, version, epoch, sequences"),
     Key(pattern="{PARTITION}:meetings:<owner>", type="zset", lifetime=Lifetime.MEETING,
@@ -166,8 +166,8 @@ class KeyNames:
     def generation(self, partition: int) -> str:
         return f"{{{self.updates(partition)}}}:generation"
 
-    def epoch(self, partition: int) -> str:
-        return f"{{{self.updates(partition)}}}:epoch"
+    def newest(self, partition: int) -> str:
+        return f"{{{self.updates(partition)}}}:newest"
 
     def due(self, partition: int) -> str:
         return f"{{{self.updates(partition)}}}:due"

@@ -142,7 +142,7 @@ class RedisStateStore:
             names.meetings(commit.owner),
             names.due(partition),
             names.due_entries(partition),
-            names.epoch(partition),
+            names.newest(partition),
             *(names.event(commit.owner, event) for event in events),
         ]
         arguments: list[Argument] = [

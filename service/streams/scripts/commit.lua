@@ -7,7 +7,7 @@
 -- KEYS[4]    meetings      zset of the owner: meeting -> when it is forgotten (ms, +inf for never)
 -- KEYS[5]    due           zset: name -> when (ms)
 -- KEYS[6]    due entries   hash: name -> JSON
--- KEYS[7]    epoch         string, the last epoch given in this partition
+-- KEYS[7]    newest        string, the greatest version given in this partition
 -- KEYS[8..]  event         string, one for each event id, in the order of ARGV
 --
 -- ARGV[1] expected version   ARGV[2] STREAM_MAXLEN   ARGV[3] when to forget (ms; '' for never)
@@ -20,7 +20,7 @@
 -- not all of its event ids were named: nothing is written then, and the caller names them.
 -- Refuses with GENERATIONMISSING, VERSIONCONFLICT or WRONGTYPE; nothing is written then either.
 
-local generation, meeting, updates, meetings, due, due_entries, epoch_key = unpack(KEYS, 1, 7)
+local generation, meeting, updates, meetings, due, due_entries, newest_key = unpack(KEYS, 1, 7)
 local FIRST_EVENT = 8
 local FORMAT_INTEGER = '%.0f'
 -- Lua cannot hand more than about 8000 values to one call.
@@ -67,7 +67,7 @@ if redis.call('EXISTS', generation) == 0 then
   return redis.error_reply('GENERATIONMISSING there is no state, or it was lost: a keeper has to begin it')
 end
 local types = {[meeting] = 'hash', [updates] = 'stream', [meetings] = 'zset', [due] = 'zset',
-               [due_entries] = 'hash', [epoch_key] = 'string'}
+               [due_entries] = 'hash', [newest_key] = 'string'}
 for key, wanted in pairs(types) do
   local found = redis.call('TYPE', key)['ok']
   if found ~= 'none' and found ~= wanted then
@@ -94,15 +94,13 @@ if held[1] and held[3] ~= expires then
   end
 end
 
--- 2. A meeting is born with an epoch greater than any given before in this partition.
+-- 2. A meeting is born with an epoch greater than any version given before in this partition, and versions
+-- begin at the epoch: so one that was forgotten never again has a version of its former life.
 
-local epoch = tonumber(held[2] or 0)
-if not held[2] then
-  epoch = math.max(now, tonumber(redis.call('GET', epoch_key) or 0) + 1)
-  redis.call('SET', epoch_key, string.format(FORMAT_INTEGER, epoch))
-end
--- Versions begin at the epoch, so a meeting that was forgotten never again has a version of its former life.
+local newest = tonumber(redis.call('GET', newest_key) or 0)
+local epoch = tonumber(held[2] or math.max(now, newest + 1))
 version = math.max(version, epoch) + 1
+if version > newest then redis.call('SET', newest_key, string.format(FORMAT_INTEGER, version)) end
 local epoch_text = string.format(FORMAT_INTEGER, epoch)
 local result = {string.format(FORMAT_INTEGER, version), epoch_text}
 

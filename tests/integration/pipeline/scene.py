@@ -109,6 +109,10 @@ class Scene:
     async def disturb(self, **faults: Any) -> None:
         await self.stage.asking.control("/faults", faults)
 
+    async def advance_clock(self, seconds: float) -> None:
+        """Let Graph's time go on; what was held back until then is sent."""
+        await self.stage.asking.control("/clock", {"advance_s": seconds})
+
     async def believe(self, **positions: Any) -> None:
         await self.stage.asking.control("/beliefs", positions)
 

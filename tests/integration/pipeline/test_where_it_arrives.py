@@ -14,6 +14,7 @@ from tests.integration.waiting import wait_until
 
 OTTO = "otto@contoso.com"
 GUEST = "guest@contoso.com"
+HELD_S = 600.0
 DELETED: dict[str, Any] = {"keeps_deleted_copy": True}
 
 
@@ -66,22 +67,24 @@ async def test_the_owners_copy_in_deleted_items_is_found_by_a_sweep(scene: Scene
 async def test_a_message_that_was_moved_before_it_was_read_is_read_by_its_immutable_id(scene: Scene) -> None:
     who = await people(scene, delegate={}, owner={})
     await scene.watch(OTTO)
-    await scene.disturb(delay_s=1.5)
+    await scene.disturb(delay_s=HELD_S)
     await scene.invite(GUEST, token=who["otto"])
     await scene.answer(who["guest"])
     (message,) = await scene.list_mail(who["dora"])
     await scene.graph("POST", f"{path_of(message)}/move", {"destinationId": "archive"}, token=who["dora"])
+    await scene.advance_clock(HELD_S)
     await scene.wait_for(f"response.confirmed {GUEST} accepted")
 
 
 async def test_of_a_message_that_was_deleted_before_it_was_read_the_calendar_decides(scene: Scene) -> None:
     who = await people(scene, delegate={}, owner={})
     await scene.watch(OTTO)
-    await scene.disturb(delay_s=1.5)
+    await scene.disturb(delay_s=HELD_S)
     await scene.invite(GUEST, token=who["otto"])
     await scene.answer(who["guest"])
     (message,) = await scene.list_mail(who["dora"])
     await scene.graph("DELETE", path_of(message), token=who["dora"])
+    await scene.advance_clock(HELD_S)
     await scene.wait_for(f"response.changed {GUEST} accepted")
     assert (await scene.told())[-1].data["standing"] == "recorded"
 

@@ -48,7 +48,7 @@ def list_names(keys: KeyNames, owner: OwnerKey, meeting: MeetingKey, event: Even
         "{STREAM}:lease:<name>": keys.lease("keeper"),
         "{STREAM}:fence:<name>": keys.fence("keeper"),
         "{PARTITION}:generation": keys.generation(p),
-        "{PARTITION}:epoch": keys.epoch(p),
+        "{PARTITION}:newest": keys.newest(p),
         "{PARTITION}:meeting:<owner>:<meeting>": keys.meeting(owner, meeting),
         "{PARTITION}:meetings:<owner>": keys.meetings(owner),
         "{PARTITION}:event:<owner>:<event id>": keys.event(owner, event),
