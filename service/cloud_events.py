@@ -141,16 +141,12 @@ def _data(said: Said, instance: DerivedInstance, owner: WatchedOwner, redactor: 
 def _event(key: InstanceKey, instance: DerivedInstance, redactor: Redactor) -> dict[str, Any]:
     head = instance.head
     details = head.details
-    never_read = key != WHOLE and details.type is EventType.SERIES
     start, end = details.start, details.end
-    if never_read and instance.place is not None:
+    if _speaks_for_an_occurrence(key, head) and instance.place is not None:
         start, end = _placed(instance.place, details.start, details.end)
     return {
-        "id": None if never_read else details.id,
+        **_identity(key, instance),
         "iCalUId": details.ical_uid,
-        "seriesMasterId": details.id if never_read else details.series_master_id,
-        "type": str(EventType.OCCURRENCE if never_read else details.type),
-        "originalStart": _original_start(key, instance) if never_read else details.original_start,
         "subject": redactor.apply(Redacted.SUBJECT, details.subject),
         "start": _date_time(start),
         "end": _date_time(end),
@@ -158,6 +154,36 @@ def _event(key: InstanceKey, instance: DerivedInstance, redactor: Redactor) -> d
         "isCancelled": head.is_cancelled,
         "changeKey": head.change_key,
         "webLink": details.web_link,
+    }
+
+
+def _speaks_for_an_occurrence(key: InstanceKey, head: EventHead) -> bool:
+    """Tell whether the series' event is all that is known of an occurrence."""
+    return key != WHOLE and head.details.type is EventType.SERIES
+
+
+def _identity(key: InstanceKey, instance: DerivedInstance) -> dict[str, Any]:
+    """Give the event's ids and type; of one that was never read, what the other tells."""
+    details = instance.head.details
+    if _speaks_for_an_occurrence(key, instance.head):
+        return {
+            "id": None,
+            "seriesMasterId": details.id,
+            "type": str(EventType.OCCURRENCE),
+            "originalStart": _original_start(key, instance),
+        }
+    if key == WHOLE and details.type in (EventType.OCCURRENCE, EventType.EXCEPTION):
+        return {
+            "id": details.series_master_id,
+            "seriesMasterId": None,
+            "type": str(EventType.SERIES),
+            "originalStart": None,
+        }
+    return {
+        "id": details.id,
+        "seriesMasterId": details.series_master_id,
+        "type": str(details.type),
+        "originalStart": details.original_start,
     }
 
 

@@ -91,7 +91,7 @@ def derive_attendee(
         row=row,
         head=head,
         value=_take_value(rule, answer, counted_row),
-        at=_take_time(rule, answer, counted_row, tolerance_ns),
+        at=_take_time(answer, counted_row, tolerance_ns),
         standing=rule.due_standing if is_due and rule.due_standing is not None else rule.standing,
         is_overdue=is_due and rule.is_overdue_when_due,
         proposal=_take_proposal(rule, answer, counted_row),
@@ -150,12 +150,14 @@ def _take_value(rule: Rule, answer: MessageAnswer | None, row: AttendeeRow | Non
             return ResponseValue.NONE
 
 
-def _take_time(
-    rule: Rule, answer: MessageAnswer | None, row: AttendeeRow | None, tolerance_ns: int
-) -> Instant | None:
-    if answer is None or rule.taken is Taken.CALENDAR:
+def _take_time(answer: MessageAnswer | None, row: AttendeeRow | None, tolerance_ns: int) -> Instant | None:
+    """Give when the attendee answered: the later of two times, the calendar's within the tolerance.
+
+    That is the time of whoever is taken: where two answers differ, the table takes the same side.
+    """
+    if answer is None:
         return None if row is None else row.at
-    if row is None or rule.taken is Taken.MESSAGE:
+    if row is None:
         return answer.at
     return answer.at if answer.at.ns > status_ns(row) + tolerance_ns else row.at
 

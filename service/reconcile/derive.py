@@ -27,7 +27,8 @@ class DerivedInstance:
     Attributes:
         ending: empty, `cancelled` or `deleted`; then there is nobody.
         slot: of its event; for an occurrence without one, the series' place; None where unknown.
-        head: the event that speaks for this instance; the series' where the occurrence has none.
+        head: the event that speaks for this instance; the series' where the occurrence has none, an
+            occurrence's where the series was never read.
         attendees: by published address, in order.
     """
 
@@ -74,8 +75,7 @@ def derive(meeting: MeetingFacts, *, tolerance_ns: int) -> DerivedMeeting:
     whole = meeting.instance(WHOLE)
     dates = [key for key in sorted(meeting.instances) if key != WHOLE]
     if whole.head is None:
-        alone = {key: _derive_alone(meeting, key, tolerance_ns) for key in dates}
-        return DerivedMeeting(instances={key: each for key, each in alone.items() if each is not None})
+        return DerivedMeeting(instances=_derive_without_series(meeting, dates, tolerance_ns))
     persons = gather_persons(meeting, whole)
     derived = _derive_whole(whole, whole.head, persons, tolerance_ns)
     if derived.ending or whole.head.details.type is not EventType.SERIES:
@@ -85,12 +85,21 @@ def derive(meeting: MeetingFacts, *, tolerance_ns: int) -> DerivedMeeting:
     return DerivedMeeting(instances={WHOLE: derived, **occurrences})
 
 
-def _derive_alone(meeting: MeetingFacts, key: InstanceKey, tolerance_ns: int) -> DerivedInstance | None:
-    """Derive an occurrence whose series was never read: all its answers are its own."""
-    instance = meeting.instance(key)
-    if instance.head is None:
-        return None
-    return _derive_whole(instance, instance.head, gather_persons(meeting, instance), tolerance_ns)
+def _derive_without_series(
+    meeting: MeetingFacts, dates: list[InstanceKey], tolerance_ns: int
+) -> dict[InstanceKey, DerivedInstance]:
+    """Derive the occurrences of a series that was never read: all their answers are their own.
+
+    Where the series is known to be gone, an occurrence speaks for it.
+    """
+    heads = {key: head for key in dates if (head := meeting.instance(key).head) is not None}
+    if heads and meeting.instance(WHOLE).is_gone:
+        return {WHOLE: DerivedInstance(ending=DELETED, head=next(iter(heads.values())))}
+    return {
+        key: _derive_whole(instance, head, gather_persons(meeting, instance), tolerance_ns)
+        for key, head in heads.items()
+        for instance in [meeting.instance(key)]
+    }
 
 
 def _derive_whole(
@@ -177,20 +186,15 @@ def _is_taken_off(instance: InstanceFacts, in_series: PersonFacts) -> bool:
 
 
 def _since_the_series_moved(instance: InstanceFacts, series: _Series) -> InstanceFacts:
-    """Leave out what was seen before the first event with the series' present slot."""
+    """Leave out what was seen before the first event with the series' present slot; rows go with the head."""
     if series.moved_seen_ns is None:
         return instance
     is_head_old = _ns_of(instance.seen) < series.moved_seen_ns
     is_gone_old = _ns_of(instance.gone_at) < series.moved_seen_ns
-    attendees = {
-        address: replace(facts, row=None if is_head_old else facts.row)
-        for address, facts in instance.attendees.items()
-    }
     return replace(
         instance,
         head=None if is_head_old else instance.head,
         gone_at=None if is_gone_old else instance.gone_at,
-        attendees=attendees,
     )
 
 

@@ -105,7 +105,7 @@ def snapshot(derived: DerivedMeeting, told: ToldMeeting) -> tuple[tuple[Said, ..
     said: list[Said] = []
     for key, instance in derived.instances.items():
         for person, attendee in instance.attendees.items():
-            if key != WHOLE and person not in told.instance(key).attendees:
+            if person not in told.instance(key).attendees:
                 continue
             held = told.held(key, person)
             assert held is not None, "what is new was emitted first"
@@ -143,10 +143,7 @@ def _tell_slot(
 
 
 def _everyone(key: InstanceKey, instance: DerivedInstance, told: ToldMeeting) -> list[Address]:
-    people = {*instance.attendees, *told.instance(key).attendees}
-    if key != WHOLE:
-        people |= set(told.instance(WHOLE).attendees)
-    return sorted(people)
+    return sorted({*instance.attendees, *told.instance(key).attendees, *told.instance(WHOLE).attendees})
 
 
 def _tell_attendee(

@@ -309,11 +309,13 @@ class _Story:
         ending = self.ending(event, gone if self.is_seen_since_move(gone) else NEVER)
         if whole is not None and whole.ending is not None:
             return State(ending=whole.ending, slot=place, place=place, people={})
+        if event is None and series is None:
+            return None  # whether gone or not: no event tells of anybody here
         if ending is not None:
             return State(ending=ending, slot=place if event is None else event.slot, place=place, people={})
         inherited = {} if whole is None else {a: replace(x, own=False) for a, x in whole.people.items()}
         if event is None:
-            return None if whole is None else State(ending=None, slot=place, place=place, people=inherited)
+            return State(ending=None, slot=place, place=place, people=inherited)
         return State(
             ending=None,
             slot=event.slot,

@@ -163,5 +163,20 @@ def test_a_whole_that_ended_has_nobody_and_no_occurrences() -> None:
         assert (derived.instances[WHOLE].ending, derived.instances[WHOLE].attendees) == (ending, {})
 
 
+def test_a_series_that_is_gone_before_it_was_read_ends_with_the_occurrences_that_were() -> None:
+    assert derive_all(gone(9)).instances == {}
+    derived = derive_all(day2(5, row("ann", "declined", 4)), gone(9))
+    assert list(derived.instances) == [WHOLE]
+    assert (derived.instances[WHOLE].ending, derived.instances[WHOLE].head.details.id) == (
+        "deleted",
+        f"id-{DAY2}",
+    )
+
+
+def test_an_occurrence_of_which_nothing_was_ever_read_does_not_end() -> None:
+    derived = derive_all(day2(5, row("ann", "declined", 4)), gone(9, instance=DAY3))
+    assert list(derived.instances) == [DAY2]
+
+
 def test_a_cancelled_meeting_that_is_then_deleted_stays_cancelled() -> None:
     assert derive_all(event(1, row("ann"), is_cancelled=True), gone(9)).instances[WHOLE].ending == "cancelled"
