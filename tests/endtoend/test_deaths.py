@@ -88,7 +88,7 @@ async def _kill_with_hands_full(stage: Stage, play: Play, chance: random.Random)
     async def is_done_so_far() -> bool:
         return await stage.count_waiting() <= left
 
-    await wait_until(is_done_so_far, timeout_s=20, poll_s=0)
+    await wait_until(is_done_so_far, timeout_s=60, poll_s=0)
     await worker.kill()
     await stage.start_ready("worker")
 

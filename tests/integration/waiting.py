@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 
 async def wait_until(
-    condition: Callable[[], bool | Awaitable[bool]], *, timeout_s: float = 10, poll_s: float = 0.02
+    condition: Callable[[], bool | Awaitable[bool]], *, timeout_s: float = 30, poll_s: float = 0.02
 ) -> None:
     """Return once the condition holds.
 

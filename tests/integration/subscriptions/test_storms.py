@@ -61,7 +61,7 @@ async def test_a_flushed_redis_recovers_by_itself(own_stage: Stage) -> None:
     subscriptions = {one["id"] for one in await stage.list_subscriptions()}
 
     await stage.streams.link.call("FLUSHALL")
-    await wait_until(stage.streams.generation.exists, timeout_s=20)
+    await wait_until(stage.streams.generation.exists, timeout_s=60)
     await stage.wait_until_ready()
     await stage.wait_for_update("response.snapshot", guest["address"])
 
@@ -115,7 +115,7 @@ async def test_after_a_storm_the_stream_says_what_the_calendars_say(stage: Stage
         resources = [one["resource"] for one in await stage.list_subscriptions()]
         return len(resources) == len(set(resources)) == 12
 
-    await wait_until(is_whole, timeout_s=20)
+    await wait_until(is_whole, timeout_s=60)
 
 
 async def answer_at_random(
