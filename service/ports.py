@@ -61,6 +61,9 @@ class MailboxReader(Protocol):
     async def find_meeting(self, owner: OwnerKey, meeting: MeetingKey) -> Look:
         """Look for a single meeting or series master by its iCalUId, over all calendars of the owner."""
 
+    async def find_unnamed(self, owner: OwnerKey, meeting: MeetingKey, at: Instant) -> Look:
+        """Look for events of that global object id which show no iCalUId, among what takes place then."""
+
     async def find_instance(self, owner: OwnerKey, series: EventId, instance: InstanceKey, zone: str) -> Look:
         """Look for the occurrence or exception of that original date.
 

@@ -25,9 +25,12 @@ from service.graph.requests import (
     build_instances_request,
     build_meeting_search,
     build_message_request,
+    build_view_request,
 )
 from service.ports import Look
+from service.reconcile.instant import Instant
 from service.reconcile.model import (
+    BY_ID,
     WHOLE,
     CalendarEvent,
     EventId,
@@ -40,8 +43,8 @@ from service.reconcile.model import (
 )
 from service.reconcile.zones import find_zone
 
-_BY_ID: Final = "id:"
 _MARGIN: Final = timedelta(days=1)
+_MOMENT: Final = timedelta(minutes=1)
 _SELECT_REFUSED: Final = re.compile(r"parseuri|select and expand|property named", re.IGNORECASE)
 
 
@@ -90,14 +93,32 @@ class GraphMailboxes:
         Raises:
             GraphError, TokenError: see `errors.py`; `GoneError` means that there is no such mailbox.
         """
-        if meeting.startswith(_BY_ID):
-            return await self._look_by_id(owner, EventId(meeting.removeprefix(_BY_ID)))
+        if meeting.startswith(BY_ID):
+            return await self._look_by_id(owner, EventId(meeting.removeprefix(BY_ID)))
         first, *others = list_ical_uids(meeting)
         look = await self._look_by_ical_uid(owner, meeting, first)
         for ical_uid in others:
             if not look.events:
                 look = await self._look_by_ical_uid(owner, meeting, ical_uid)
         return look
+
+    async def find_unnamed(self, owner: OwnerKey, meeting: MeetingKey, at: Instant) -> Look:
+        """Look for events of that global object id which show no iCalUId, among what takes place at a moment.
+
+        Exchange compares extended properties as text, and whether it does so with bytes is not known: what
+        lies there is listed and compared here.
+
+        Raises:
+            GraphError, TokenError: see `errors.py`.
+
+        Source: https://learn.microsoft.com/graph/api/resources/extended-properties-overview
+        """
+        moment = at.to_datetime()
+        request = build_view_request(owner, start=moment, end=_shift(moment, _MOMENT))
+        pages = await read_pages(self._sender, request)
+        events = [self._parse(answer, node.value) for answer, node in _list_items(pages)]
+        found = tuple(one for one in events if one.is_unnamed and one.global_id == meeting)
+        return Look(events=found, at=pages[-1].at)
 
     async def find_instance(self, owner: OwnerKey, series: EventId, instance: InstanceKey, zone: str) -> Look:
         """Look for the occurrence or exception of that original date.

@@ -16,6 +16,7 @@ from service.graph.recurrence import canonical_recurrence, find_series_end, reck
 from service.reconcile.instant import Instant
 from service.reconcile.matching import MeetingIdentity, parse_global_object_id, parse_ical_uid
 from service.reconcile.model import (
+    BY_ID,
     WHOLE,
     CalendarEvent,
     EventDetails,
@@ -65,6 +66,7 @@ def parse_event(
         rows=parse_rows(node["attendees"], node["organizer"]),
         details=_build_details(node, kind, start, end, zone_name),
         cancelled=_read_cancelled(node) if kind is EventType.SERIES else (),
+        global_id=None if (known := _read_global_id(node)) is None else known.meeting,
     )
 
 
@@ -114,8 +116,12 @@ def _identify(node: Node, event_id: str) -> MeetingIdentity:
         return parse_ical_uid(ical_uid.strip())
     # Without iCalUId only the id is left; an occurrence goes by its master's, so that the series stays one.
     return MeetingIdentity(
-        meeting=MeetingKey(f"id:{node['seriesMasterId'].text() or event_id}"), instance=WHOLE
+        meeting=MeetingKey(f"{BY_ID}{node['seriesMasterId'].text() or event_id}"), instance=WHOLE
     )
+
+
+def _read_global_id(node: Node) -> MeetingIdentity | None:
+    return parse_global_object_id(ExtendedProperties(node).binary(extended.GLOBAL_OBJECT_ID) or b"")
 
 
 def _find_instance(
@@ -126,7 +132,7 @@ def _find_instance(
         return WHOLE
     if identity.instance != WHOLE:
         return identity.instance
-    own = parse_global_object_id(ExtendedProperties(node).binary(extended.GLOBAL_OBJECT_ID) or b"")
+    own = _read_global_id(node)
     if own is not None and own.instance != WHOLE:
         return own.instance
     original = node["originalStart"].instant()

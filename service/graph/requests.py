@@ -175,6 +175,16 @@ def build_instances_request(
     return _get(RequestKind.INSTANCES, path, *window, *wanted, ("$top", str(PAGE_SIZE)), mailbox=owner)
 
 
+def build_view_request(owner: OwnerKey, *, start: datetime, end: datetime) -> GraphRequest:
+    """Ask for whatever takes place in the owner's primary calendar between two instants.
+
+    Source: https://learn.microsoft.com/graph/api/user-list-calendarview
+    """
+    window = (("startDateTime", utc_text(start)), ("endDateTime", utc_text(end)))
+    path = f"/users/{_segment(owner)}/calendarView"
+    return _get(RequestKind.MEETING, path, *window, *_full_event(), ("$top", str(PAGE_SIZE)), mailbox=owner)
+
+
 def build_inbox_delta(mailbox: MailboxKey, *, received_since: datetime, page_size: int) -> GraphRequest:
     """Ask for the first page of a round over the inbox.
 

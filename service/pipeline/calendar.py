@@ -13,6 +13,7 @@ from itertools import chain
 
 from service.errors import GoneError, LookedTooSoonError
 from service.pipeline.committer import read_state
+from service.pipeline.unnamed import UnnamedMeetings, move_under
 from service.ports import Look, MailboxReader, StateStore
 from service.reconcile.facts import InstanceFacts, same_slot, status_ns
 from service.reconcile.instant import Instant
@@ -27,6 +28,7 @@ from service.reconcile.model import (
     GoneFact,
     InstanceKey,
     MeetingKey,
+    MeetingResponse,
 )
 from service.reconcile.state import MeetingState
 from service.roster import WatchedOwner
@@ -52,6 +54,29 @@ class CalendarReads:
         self._reader = reader
         self._states = states
         self._limits = limits or CalendarLimits()
+        self._unnamed = UnnamedMeetings(reader, states)
+
+    async def find_answered(
+        self, owner: WatchedOwner, answered: MeetingKey, response: MeetingResponse, attendee: Address
+    ) -> tuple[MeetingKey, list[Fact] | None]:
+        """Find the meeting of an owner that was answered, and read what is needed to understand the answer.
+
+        Args:
+            answered: cleaned global object id.
+
+        Returns:
+            The meeting's key, and None where it is not one that the owner organizes; an empty list where all
+            is held.
+        """
+        meeting = await self._unnamed.find_noted(owner, answered)
+        found = await self.read_for_answer(owner, meeting, response.instance, attendee)
+        is_for_another = response.represented is not None and response.represented not in owner.aliases
+        if found is not None or is_for_another:
+            return meeting, found
+        unnamed = await self._unnamed.find(owner, meeting, response.slot)
+        if unnamed is None:
+            return meeting, None
+        return unnamed, await self.read_for_answer(owner, unnamed, response.instance, attendee)
 
     async def read_for_answer(
         self, owner: WatchedOwner, meeting: MeetingKey, instance: InstanceKey, attendee: Address
@@ -75,17 +100,21 @@ class CalendarReads:
         return facts
 
     async def read_around(self, owner: WatchedOwner, event: CalendarEvent) -> list[Fact]:
-        """Give an event with what must be understood together with it."""
+        """Give an event with what must be understood together with it; the first fact is the event's own."""
+        event = await self._unnamed.settle(owner, event)
+        waiting = await self._unnamed.list_waiting(owner, event)
         fact = event_fact(owner, event)
         state = await read_state(self._states, owner.key, event.meeting)
         if fact.instance == WHOLE:
             gone = self._find_cancelled(fact, event.cancelled, state)
-            return [fact, *await self._read_occurrences(owner, fact, state), *gone]
+            return [fact, *await self._read_occurrences(owner, fact, state), *gone, *waiting]
         if _is_copied(fact, state.facts.instance(WHOLE)):
-            return [fact]
+            return [fact, *waiting]
         found = await self._find_meeting(owner, event.meeting)
+        if not found and (named := await self._unnamed.settle_by_series(owner, event)) != event:
+            return await self.read_around(owner, named)
         again = [await self._read_occurrences(owner, series, state, besides=fact) for series in found]
-        return [fact, *found, *chain.from_iterable(again)]
+        return [fact, *found, *chain.from_iterable(again), *waiting]
 
     async def look_for_missing(
         self, owner: WatchedOwner, meeting: MeetingKey, instance: InstanceKey
@@ -133,7 +162,8 @@ class CalendarReads:
             known[besides.instance] = besides.details.id
         for key, event_id in sorted(known.items(), reverse=True)[: self._limits.occurrences_max]:
             try:
-                facts.append(event_fact(owner, await self._reader.fetch_event(owner.key, event_id)))
+                event = await self._reader.fetch_event(owner.key, event_id)
+                facts.append(event_fact(owner, move_under(series.meeting, event)))
             except GoneError:
                 facts += await self._find_instance(
                     owner, series.meeting, series.details.id, key, series.details.zone
@@ -194,11 +224,13 @@ def event_fact(owner: WatchedOwner, event: CalendarEvent) -> EventFact:
         is_cancelled=event.is_cancelled,
         rows=tuple(row for row in event.rows if row.address not in owner.aliases),
         details=event.details,
+        answered_as=event.answered_as,
     )
 
 
 def _organized(owner: WatchedOwner, meeting: MeetingKey, events: Iterable[CalendarEvent]) -> list[EventFact]:
-    return [event_fact(owner, each) for each in events if each.is_organizer and each.meeting == meeting]
+    """Give the events that were found of a meeting, under its key whatever iCalUId they show."""
+    return [event_fact(owner, move_under(meeting, each)) for each in events if each.is_organizer]
 
 
 def _series_of(state: MeetingState) -> tuple[EventId | None, str]:

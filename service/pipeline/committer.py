@@ -18,7 +18,16 @@ from service.errors import ConflictingVersionError, StreamError
 from service.ports import Commit, OutgoingUpdate, StateStore, StoredMeeting, TimerChange
 from service.reconcile.decide import Decision, DecisionLimits, Timer, decide
 from service.reconcile.emit import Said
-from service.reconcile.model import EventFact, EventId, Fact, InstanceKey, MeetingKey, OwnerKey, Pair
+from service.reconcile.model import (
+    WHOLE,
+    EventFact,
+    EventId,
+    Fact,
+    InstanceKey,
+    MeetingKey,
+    OwnerKey,
+    Pair,
+)
 from service.reconcile.state import MeetingState, decode_state, encode_state
 from service.roster import WatchedOwner
 
@@ -198,5 +207,18 @@ async def read_state(states: StateStore, owner: OwnerKey, meeting: MeetingKey) -
     return decode_state((await states.read(owner, meeting)).fields)
 
 
+def name_answered(meeting: MeetingKey) -> EventId:
+    """Give the name under which it is noted which meeting answers with this global object id are for.
+
+    It stands among the event ids of the meeting and lives as long as they do.
+    """
+    return EventId(f"uid:{meeting}")
+
+
 def _event_ids(facts: tuple[Fact, ...]) -> Mapping[EventId, InstanceKey]:
-    return {fact.details.id: fact.instance for fact in facts if isinstance(fact, EventFact)}
+    """Give the ids of the events, and what answers name where that is not the key of the meeting."""
+    events = [fact for fact in facts if isinstance(fact, EventFact)]
+    return {
+        **{fact.details.id: fact.instance for fact in events},
+        **{name_answered(fact.answered_as): WHOLE for fact in events if fact.answered_as is not None},
+    }

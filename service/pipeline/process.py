@@ -121,12 +121,12 @@ class Processor:
         self,
         entry: IntakeEntry,
         response: MeetingResponse,
-        meeting: MeetingKey,
+        answered: MeetingKey,
         attendee: Address,
         owners: tuple[WatchedOwner, ...],
     ) -> Processed:
         for owner in _likely_first(owners, response.represented):
-            found = await self._calendar.read_for_answer(owner, meeting, response.instance, attendee)
+            meeting, found = await self._calendar.find_answered(owner, answered, response, attendee)
             if found is None and not _is_represented(owner, response.represented):
                 continue
             if attendee in owner.aliases or response.attendee_smtp in owner.aliases:
@@ -149,7 +149,7 @@ class Processor:
         if not isinstance(event, CalendarEvent) or not event.is_organizer:
             return Processed(ending=Ending.NOT_ORGANIZER)
         facts = await self._calendar.read_around(owner, event)
-        return await self._commit(entry, owner, event.meeting, facts)
+        return await self._commit(entry, owner, facts[0].meeting, facts)
 
     async def _process_missing(self, entry: IntakeEntry, owner: WatchedOwner) -> Processed:
         """Look into the calendar for an event that Graph does not find by its id."""

@@ -25,6 +25,8 @@ EventId = NewType("EventId", str)
 MessageId = NewType("MessageId", str)
 
 WHOLE: Final = InstanceKey("")
+BY_ID: Final = "id:"
+"""How the key of a meeting begins whose event shows no iCalUId."""
 
 
 class ResponseValue(StrEnum):
@@ -164,6 +166,8 @@ class EventFact:
         seen: the `Date` of the answer it came in; `last_modified` if it came in a notification.
         sequence: appointment sequence; None where it is not known.
         rows: one for each attendee, the organizer left out; at most one per address, by address.
+        answered_as: cleaned global object id that answers name, where the event shows no iCalUId and its
+            meeting therefore goes by an event id; None otherwise.
     """
 
     owner: OwnerKey
@@ -177,6 +181,7 @@ class EventFact:
     is_cancelled: bool
     rows: tuple[AttendeeRow, ...]
     details: EventDetails
+    answered_as: MeetingKey | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,6 +294,7 @@ class CalendarEvent:
         meeting, instance: from iCalUId, original start and the zone of the series.
         series_ical_uid: how the series master is found; equal to the event's own for single meetings.
         cancelled: of a series, occurrences that the calendar says are cancelled, deleted ones too.
+        global_id: cleaned global object id from the extended property; None where it was not sent.
     """
 
     is_organizer: bool
@@ -303,6 +309,17 @@ class CalendarEvent:
     rows: tuple[AttendeeRow, ...]
     details: EventDetails
     cancelled: tuple[InstanceKey, ...] = ()
+    global_id: MeetingKey | None = None
+
+    @property
+    def is_unnamed(self) -> bool:
+        """Tell whether the event shows no iCalUId, so that its meeting goes by an event id."""
+        return self.meeting.startswith(BY_ID)
+
+    @property
+    def answered_as(self) -> MeetingKey | None:
+        """Give what answers to an unnamed meeting name; None where it is not known, or is the key itself."""
+        return self.global_id if self.is_unnamed else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

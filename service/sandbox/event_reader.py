@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import quote
 
-from service.sandbox.event_rendering import event_properties, render_event
+from service.sandbox.beliefs import Beliefs
+from service.sandbox.event_rendering import event_properties, render_event, shown_ical_uid
 from service.sandbox.filters import Field
 from service.sandbox.items import Event, Json
 from service.sandbox.odata import parse_expand, parse_property_filter, parse_select
@@ -32,6 +33,11 @@ FIELDS: Final[dict[str, Field[Event]]] = {
     "singleValueExtendedProperties": Field("properties", lambda event: list(event_properties(event).items())),
 }
 SORTABLE: Final = tuple(name for name, field in FIELDS.items() if field.kind not in ("texts", "properties"))
+
+
+def list_fields(beliefs: Beliefs) -> dict[str, Field[Event]]:
+    """Give what events may be filtered and sorted by, with the iCalUId that they are believed to show."""
+    return {**FIELDS, "iCalUId": Field("text", lambda event: shown_ical_uid(event, beliefs))}
 
 
 class EventReader:

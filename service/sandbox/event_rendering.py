@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import quote
 
+from service.sandbox.beliefs import Beliefs
 from service.sandbox.bodies import preview
 from service.sandbox.extended import (
     END_WHOLE,
@@ -47,6 +48,13 @@ _AS_WRITTEN: Final = (
 )
 
 
+def shown_ical_uid(event: Event, beliefs: Beliefs) -> str | None:
+    """Give the iCalUId that an event shows: its own, its series', or none, as is believed."""
+    if beliefs.null_ical_uid and event.is_organizer:
+        return None
+    return event.uid.ical_uid(None if beliefs.shared_ical_uid else event.day)
+
+
 def render_event(view: View, event: Event, *, owner_id: str, sees_private: bool = True) -> Json:
     """Give every member of an event.
 
@@ -63,7 +71,7 @@ def render_event(view: View, event: Event, *, owner_id: str, sees_private: bool 
         "createdDateTime": render_instant(event.created_at),
         "lastModifiedDateTime": render_instant(event.modified_at),
         "changeKey": event.change_key,
-        "iCalUId": event.uid.ical_uid(event.day),
+        "iCalUId": shown_ical_uid(event, view.world.beliefs),
         **_state(view, event, owner_id),
         **_written(view, content),
         **_place(view, event),

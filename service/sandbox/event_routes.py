@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from service.sandbox.call import Call, CallHandler, Routes, denied
 from service.sandbox.event_input import read_event, read_person
-from service.sandbox.event_reader import FIELDS, SORTABLE, EventReader
+from service.sandbox.event_reader import SORTABLE, EventReader, list_fields
 from service.sandbox.event_scope import (
     CALENDAR_PREFIXES,
     EVENT_PREFIXES,
@@ -19,7 +19,7 @@ from service.sandbox.event_scope import (
     locate_event,
     open_scope,
 )
-from service.sandbox.filters import parse_filter
+from service.sandbox.filters import Field, parse_filter
 from service.sandbox.ids import quote_etag
 from service.sandbox.items import Event, Json, Slot
 from service.sandbox.meeting_updates import update_event
@@ -131,11 +131,12 @@ def read_window(options: Options) -> tuple[datetime, datetime]:
 
 def _answer_list(call: Call, scope: Scope, options: Options, held: list[Event]) -> GraphResponse:
     reader = EventReader(call.view, select=options.text("$select"), expand=options.text("$expand"))
+    fields = list_fields(call.world.beliefs)
     if (text := options.text("$filter")) is not None:
-        chosen = parse_filter(text, FIELDS, type_name="event")
+        chosen = parse_filter(text, fields, type_name="event")
         held = [event for event in held if chosen.matches(event)]
     for name, descending in reversed(parse_order(options.text("$orderby"), SORTABLE, ())):
-        held = sorted(held, key=FIELDS[name].get, reverse=descending)
+        held = sorted(held, key=partial(_place, fields[name]), reverse=descending)
     page, next_link = options.page(held, size=call.preferences.page or PAGE)
     return call.collection(
         call.context("events", reader.select),
@@ -143,6 +144,12 @@ def _answer_list(call: Call, scope: Scope, options: Options, held: list[Event]) 
         next_link=next_link,
         count=len(held) if options.wants_count else None,
     )
+
+
+def _place(field: Field[Event], event: Event) -> tuple[bool, Any]:
+    """Give where an event belongs in an order; those without a value come first."""
+    value = field.get(event)
+    return (value is not None, value)
 
 
 def _draw(reader: EventReader, event: Event, scope: Scope) -> Json:

@@ -128,6 +128,15 @@ class MemoryReader:
         master = await self.fetch_event(owner, series)
         return self._look(owner, master.meeting, instance)
 
+    async def find_unnamed(self, owner: OwnerKey, meeting: MeetingKey, at: Instant) -> Look:
+        self._note(f"unnamed {meeting}")
+        found = [
+            event
+            for (key, _), event in self.events.items()
+            if key == owner and event.is_unnamed and event.global_id == meeting and event.slot.start == at.ns
+        ]
+        return Look(events=tuple(found), at=self.at)
+
     def _look(self, owner: OwnerKey, meeting: MeetingKey, instance: InstanceKey) -> Look:
         found = [
             event
