@@ -28,6 +28,7 @@ from service.intake.client_state import (
     WatchedResource,
     judge_client_state,
 )
+from service.intake.json_outline import draw_outline, is_deeper
 
 LABEL_CHARS_MAX: Final = 1024
 """Longest id or etag. Immutable ids have about 150 characters."""
@@ -150,33 +151,32 @@ class _RawCollection(msgspec.Struct):
 _ITEM: Final = msgspec.json.Decoder(_Item)
 _COLLECTION: Final = msgspec.json.Decoder(_Collection)
 _RAW_COLLECTION: Final = msgspec.json.Decoder(_RawCollection)
-_MARKS: Final = (b",", b'"', b"[", b"{")
-_MARKS_PER_ITEM: Final = 256
-"""A notification has about 80; with more than this on average the body holds too many of something.
-It bounds the work that a body can cause, whatever it consists of."""
+_MARKS_PER_ITEM: Final = 128
+"""A notification has about 50 commas, quotes and brackets, a rich one 75; with more than this on average the
+body holds too many of something. It bounds the work that a body can cause, whatever it consists of."""
 
 
 def _split(body: bytes, rules: NotificationRules) -> Sequence[_Item | None]:
     """Split a body into its items; None stands for one that is malformed."""
-    marks_max = rules.items_max * _MARKS_PER_ITEM
-    if len(body) > marks_max and sum(map(body.count, _MARKS)) > marks_max:
+    outline = draw_outline(body, marks_max=rules.items_max * _MARKS_PER_ITEM)
+    if outline is None:
         raise NotificationError(BodyFault.TOO_MANY.value)
-    if _is_too_deep(body, rules.depth_max):
+    if is_deeper(outline, rules.depth_max):
         raise NotificationError(BodyFault.TOO_DEEP.value)
-    items = _decode(body)
+    items = _decode(body, rules.items_max)
     if len(items) > rules.items_max:
         raise NotificationError(BodyFault.TOO_MANY.value)
     return items
 
 
-def _decode(body: bytes) -> Sequence[_Item | None]:
+def _decode(body: bytes, items_max: int) -> Sequence[_Item | None]:
     """Decode a body in one go; item by item where that fails, because one has another shape."""
     try:
         if not body.isascii():
             body.decode()
         return _COLLECTION.decode(body).value
     except msgspec.ValidationError:
-        return [_decode_item(raw) for raw in _decode_raw(body)]
+        return [_decode_item(raw) for raw in _decode_raw(body)[: items_max + 1]]
     except ValueError as error:
         raise NotificationError(BodyFault.NOT_JSON.value) from error
 
@@ -195,25 +195,6 @@ def _decode_item(raw: msgspec.Raw) -> _Item | None:
         return _ITEM.decode(raw)
     except ValueError:
         return None
-
-
-# Possessive, and an unterminated string reaches to the end: no input makes this quadratic.
-_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
-_TO_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
-_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
-
-
-def _is_too_deep(body: bytes, depth_max: int) -> bool:
-    """Tell whether brackets are nested deeper than allowed, in time linear in the body's length.
-
-    Brackets without a partner count as nested; such a body is no JSON anyway.
-    """
-    if body.count(b"[") + body.count(b"{") <= depth_max:
-        return False
-    brackets = _STRING.sub(b"", body).translate(_TO_SQUARE, _NOT_BRACKETS)
-    for _ in range(depth_max):
-        brackets = brackets.replace(b"[]", b"")
-    return bool(brackets)
 
 
 # --- One item ---

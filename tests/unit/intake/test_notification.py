@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -317,3 +318,18 @@ def test_as_many_items_as_allowed_pass_and_one_more_does_not() -> None:
 def test_the_inbox_and_the_whole_mailbox_both_carry_messages() -> None:
     whole = WatchedResource(kind=ResourceKind.MAILBOX_MESSAGES, mailbox=INBOX.mailbox)
     assert judge_one(build_item(whole)) == MESSAGE_ENTRY
+
+
+@pytest.mark.parametrize("piece", [b"1", b'""', b"[]", b"{}", b"null"])
+def test_no_more_values_are_looked_at_than_items_may_come(piece: bytes) -> None:
+    """Thirty times as many cost hardly more; looking at each would cost thirty times as much."""
+
+    def measure(count: int) -> float:
+        body = b'{"value":[0,' + b",".join([piece] * count) + b"]}"
+        began = time.process_time()
+        with pytest.raises(NotificationError, match="many"):
+            judge(body)
+        return time.process_time() - began
+
+    few, many = (min(measure(count) for _ in range(3)) for count in (1000, 30_000))
+    assert many < 8 * few + 0.005
