@@ -53,7 +53,13 @@ COMMANDS: Final = {
     ),
     "owners": Listed(place="owners:owners", summary="The roster: whose calendars are watched."),
     "subscriptions": Listed(
-        place="subscriptions:subscriptions", summary="Subscriptions: ours and Graph's side by side."
+        place="subscriptions:subscriptions",
+        summary="Subscriptions: ours and Graph's side by side; renewed, recreated or ended.",
+    ),
+    "resync": Listed(
+        place="resync:resync",
+        summary="Read all mailboxes of an owner again from the beginning, with progress; the keeper does it.",
+        example="response-sync resync alex@contoso.com",
     ),
     "show": Listed(
         place="show:show",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from service.intake.client_state import ResourceKind
 from service.settings import MessageScope, Settings
+from service.subscriptions.answering import AnsweringLimits
 from service.subscriptions.assembly import KeeperOptions
+from service.subscriptions.comparing import ComparingLimits
 from service.subscriptions.faults import Backoff
 from service.subscriptions.keeper import KeeperLimits
 from service.subscriptions.owners import OwnerLimits
@@ -42,6 +44,10 @@ def take_keeper_options(settings: Settings) -> KeeperOptions:
             resolve_interval_s=settings.resolve_interval_s, forget_again_s=settings.forget_again_s
         ),
         subscribing=_take_subscribing_limits(settings),
+        comparing=_take_comparing_limits(settings),
+        answering=AnsweringLimits(
+            outcome_kept_s=settings.outcome_kept_s, failures_max=settings.outcome_failures_max
+        ),
         reading=_take_reading_limits(settings),
     )
 
@@ -76,8 +82,16 @@ def _take_subscribing_limits(settings: Settings) -> SubscribingLimits:
             floor_s=settings.renew_floor_s,
             jitter_fraction=settings.renew_jitter_fraction,
         ),
-        compare_interval_s=settings.compare_interval_s,
         reauthorize_quiet_s=settings.reauthorize_quiet_s,
+    )
+
+
+def _take_comparing_limits(settings: Settings) -> ComparingLimits:
+    return ComparingLimits(
+        interval_s=settings.compare_interval_s,
+        interval_min_s=settings.compare_interval_min_s,
+        interval_per_subscription_s=settings.compare_per_subscription_s,
+        clock_jump_s=settings.clock_jump_s,
     )
 
 

@@ -105,7 +105,14 @@ class KeeperLimitSettings(BaseSettings):
     calendar_reads_max: Count = Field(16, description="calendars read by delta query at one time")
     resolve_interval_s: Seconds = Field(900.0, description="between two looks at an owner's delegates")
     forget_again_s: Seconds = Field(5.0, description="a removed owner is purged twice, so long apart")
-    compare_interval_s: Seconds = Field(900.0, description="between two comparisons with what Graph holds")
+    compare_interval_s: Seconds = Field(900.0, description="the longest between two comparisons with Graph")
+    compare_interval_min_s: Seconds = Field(60.0, description="the shortest between two, with few held")
+    compare_per_subscription_s: Wait = Field(
+        0.5, description="so long for each that the last comparison listed, in between"
+    )
+    clock_jump_s: Seconds = Field(60.0, description="a jump of Graph's clock that makes the keeper compare")
+    outcome_kept_s: Seconds = Field(3600.0, description="of a command's request, where nobody reads it")
+    outcome_failures_max: Count = Field(50, description="failures that a request's outcome says in words")
     reauthorize_quiet_s: Seconds = Field(600.0, description="between two touches of one subscription")
     renew_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.3, description="part of a lifetime that is always left"

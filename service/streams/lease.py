@@ -38,6 +38,11 @@ class RedisLease:
         )
         return None if reply is None else int(reply)
 
+    async def find_holder(self) -> str:
+        """Give who holds it now; empty where nobody does."""
+        holder: str | None = await self._link.call("GET", self._lease)
+        return holder or ""
+
     async def release(self, holder: str) -> None:
         """Give it back, if it is ours."""
         await self._link.run(_RELEASE, [self._lease], [holder])

@@ -18,6 +18,8 @@ from service.ports import (
     SubscriptionApi,
 )
 from service.roster import RosterEntry
+from service.subscriptions.answering import AnsweringLimits
+from service.subscriptions.comparing import Comparing, ComparingLimits
 from service.subscriptions.faults import Backoff
 from service.subscriptions.keeper import Keeper, KeeperLimits, KeeperMetrics
 from service.subscriptions.leadership import Leadership
@@ -74,8 +76,10 @@ class KeeperOptions:
     window: Window = field(default_factory=Window)
     backoff: Backoff = field(default_factory=Backoff)
     keeper: KeeperLimits = field(default_factory=KeeperLimits)
+    answering: AnsweringLimits = field(default_factory=AnsweringLimits)
     owners: OwnerLimits = field(default_factory=OwnerLimits)
     subscribing: SubscribingLimits = field(default_factory=SubscribingLimits)
+    comparing: ComparingLimits = field(default_factory=ComparingLimits)
     reading: ReadingLimits = field(default_factory=ReadingLimits)
 
 
@@ -100,9 +104,12 @@ def build_keeper(
         ledger=Ledger(ports.records, fence=lambda: leadership.fence),
         watch=Watch(messages=options.messages),
         schedule=Schedule(),
+        destination=destination,
+        subscriber=_build_subscriber(ports, options, leadership, destination),
     )
-    subscribing = _build_subscribing(ports, options, picture, destination)
-    reading = _build_reading(ports, options, picture, subscribing)
+    subscribing = _build_subscribing(ports, options, picture)
+    comparing = _build_comparing(ports, options, picture, subscribing)
+    reading = _build_reading(ports, options, picture, subscribing, comparing)
     return Keeper(
         leadership=leadership,
         generation=ports.generation,
@@ -111,10 +118,12 @@ def build_keeper(
         schedule=picture.schedule,
         owners=_build_owners(ports, options, picture, subscribing, reading),
         subscribing=subscribing,
+        comparing=comparing,
         reading=reading,
         clock=ports.clock,
         metrics=ports.metrics,
         limits=options.keeper,
+        answering=options.answering,
         seed=seed,
     )
 
@@ -123,11 +132,11 @@ def _keep_in_step(options: KeeperOptions) -> KeeperOptions:
     """Look owners up and compare with Graph at least as often as mailboxes are swept."""
     sweep_s = options.reading.sweep_interval_s
     resolve_s = min(options.owners.resolve_interval_s, sweep_s)
-    compare_s = min(options.subscribing.compare_interval_s, sweep_s)
+    compare_s = min(options.comparing.interval_s, sweep_s)
     return replace(
         options,
         owners=replace(options.owners, resolve_interval_s=resolve_s),
-        subscribing=replace(options.subscribing, compare_interval_s=compare_s),
+        comparing=replace(options.comparing, interval_s=compare_s),
     )
 
 
@@ -139,32 +148,57 @@ class _Picture:
     ledger: Ledger
     watch: Watch
     schedule: Schedule
+    destination: Destination
+    subscriber: Subscriber
 
 
-def _build_subscribing(
-    ports: KeeperPorts, options: KeeperOptions, picture: _Picture, destination: Destination
-) -> Subscribing:
-    subscriber = Subscriber(
+def _build_subscriber(
+    ports: KeeperPorts, options: KeeperOptions, leadership: Leadership, destination: Destination
+) -> Subscriber:
+    return Subscriber(
         api=ports.api,
         destination=destination,
         lifetimes=Lifetimes(asked_s=options.lifetime_s, margin_s=options.lifetime_margin_s),
         clock=ports.clock,
-        guard=picture.leadership,
+        guard=leadership,
     )
+
+
+def _build_subscribing(ports: KeeperPorts, options: KeeperOptions, picture: _Picture) -> Subscribing:
     return Subscribing(
         ledger=picture.ledger,
         watch=picture.watch,
         schedule=picture.schedule,
-        subscriber=subscriber,
-        destination=destination,
+        subscriber=picture.subscriber,
+        destination=picture.destination,
         clock=ports.clock,
         limits=options.subscribing,
         backoff=options.backoff,
     )
 
 
-def _build_reading(
+def _build_comparing(
     ports: KeeperPorts, options: KeeperOptions, picture: _Picture, subscribing: Subscribing
+) -> Comparing:
+    return Comparing(
+        ledger=picture.ledger,
+        watch=picture.watch,
+        schedule=picture.schedule,
+        subscriber=picture.subscriber,
+        subscribing=subscribing,
+        destination=picture.destination,
+        clock=ports.clock,
+        limits=replace(options.comparing, margins=options.subscribing.margins),
+        backoff=options.backoff,
+    )
+
+
+def _build_reading(
+    ports: KeeperPorts,
+    options: KeeperOptions,
+    picture: _Picture,
+    subscribing: Subscribing,
+    comparing: Comparing,
 ) -> Reading:
     rounds = DeltaRounds(
         reader=ports.reader,
@@ -173,6 +207,7 @@ def _build_reading(
         window=options.window,
         pages_per_turn=options.pages_per_turn,
         entries_per_append=options.entries_per_append,
+        on_date=comparing.note_date,
     )
     return Reading(
         ledger=picture.ledger,

@@ -96,7 +96,9 @@ class LastHeard:
 
 
 def build_operator_request(
-    kind: RequestKind, *, now: datetime, resource: str = "", owner: str = ""
+    kind: RequestKind, *, now: datetime, resource: str = "", owner: str = "", subscription: str = ""
 ) -> Request:
     """Give the request of an operator's command; all are meant where none is named."""
-    return Request(kind=kind, at=instant_of(now).text, resource=resource, owner=owner)
+    return Request(
+        kind=kind, at=instant_of(now).text, resource=resource, owner=owner, subscription=subscription
+    )

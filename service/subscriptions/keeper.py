@@ -19,7 +19,8 @@ from service.errors import FencedError, LayoutError, ServiceError, StreamError
 from service.ports import Generation
 from service.reconcile.model import Address, OwnerKey
 from service.roster import RosterEntry
-from service.subscriptions.answering import Answering
+from service.subscriptions.answering import Answering, AnsweringLimits
+from service.subscriptions.comparing import Comparing
 from service.subscriptions.crew import Crew
 from service.subscriptions.leadership import Leadership
 from service.subscriptions.ledger import Ledger
@@ -93,10 +94,12 @@ class Keeper:
         schedule: Schedule,
         owners: Owners,
         subscribing: Subscribing,
+        comparing: Comparing,
         reading: Reading,
         clock: Clock,
         metrics: KeeperMetrics,
         limits: KeeperLimits | None = None,
+        answering: AnsweringLimits | None = None,
         seed: tuple[RosterEntry, ...] = (),
     ) -> None:
         self._leadership = leadership
@@ -106,6 +109,7 @@ class Keeper:
         self._schedule = schedule
         self._owners = owners
         self._subscribing = subscribing
+        self._comparing = comparing
         self._reading = reading
         self._clock = clock
         self._metrics = metrics
@@ -120,14 +124,17 @@ class Keeper:
             watch=watch,
             owners=owners,
             subscribing=subscribing,
+            comparing=comparing,
             reading=reading,
             waiting=self._open,
+            clock=clock,
+            limits=answering or AnsweringLimits(),
         )
         self._works = {
             DutyKind.RESOLVE: _Work(do=owners.resolve, note_failure=owners.note_failure),
-            DutyKind.COMPARE: _Work(do=subscribing.compare, note_failure=subscribing.note_comparison_failure),
+            DutyKind.COMPARE: _Work(do=comparing.compare, note_failure=comparing.note_comparison_failure),
             DutyKind.SUBSCRIBE: _Work(do=subscribing.subscribe, note_failure=subscribing.note_failure),
-            DutyKind.DELETE: _Work(do=subscribing.delete, note_failure=subscribing.note_deletion_failure),
+            DutyKind.DELETE: _Work(do=comparing.delete, note_failure=comparing.note_deletion_failure),
             DutyKind.READ_MESSAGES: _Work(do=reading.read, note_failure=reading.note_failure),
             DutyKind.READ_EVENTS: _Work(do=reading.read, note_failure=reading.note_failure),
         }
@@ -200,7 +207,7 @@ class Keeper:
         """Take over from whoever led before: read the books, and make everything due at its time."""
         await self._crew.cancel_all()
         self._schedule.clear()
-        self._open.clear()
+        self._answering.begin_term()
         self._watch.clear()
         self._ledger.forget_counters()
         await self._ledger.refresh_roster()
@@ -210,6 +217,7 @@ class Keeper:
             await self._ledger.write_roster(_by_address(self._seed))
         self._owners.begin_term()
         self._subscribing.begin_term()
+        self._comparing.begin_term()
         self._reading.begin_term(is_fresh=self._is_fresh)
         self._is_fresh = False
         _log.info("keeper.term_begun", fence=self._leadership.fence, owners=len(self._ledger.roster))
@@ -295,16 +303,18 @@ class Keeper:
         outcome = "failed"
         try:
             if await self._works[duty.kind].do(duty.name):
-                await self._ledger.drop_requests(*self._open.finish(duty, asked))
+                await self._answering.conclude(duty, asked)
                 asked = set()
             outcome = "done"
         except FencedError:
             outcome = "fenced"  # another leads, or nobody needs it any more
+            if self._leadership.is_leading:
+                asked = await self._conclude_safely(duty, asked)
         except StreamError as error:
             _log.warning("keeper.outage_met", duty=str(duty.kind), error=str(error))
             self._put_off(duty)
         except ServiceError as error:
-            await self._note_failure(duty, error)
+            asked = await self._note_failure(duty, asked, error)
         except Exception:  # the loop must go on whatever one duty meets
             _log.exception("keeper.duty_failed", duty=str(duty.kind), name=duty.name)
             self._put_off(duty)
@@ -314,12 +324,23 @@ class Keeper:
                 kind=duty.kind, outcome=outcome, duration_s=self._clock.monotonic() - began
             )
 
-    async def _note_failure(self, duty: Duty, error: ServiceError) -> None:
+    async def _conclude_safely(self, duty: Duty, asked: set[str]) -> set[str]:
+        """End what waited for a duty that nobody needs any more; gives what could not be ended."""
+        try:
+            await self._answering.conclude(duty, asked)
+        except StreamError:
+            return asked
+        return set()
+
+    async def _note_failure(self, duty: Duty, asked: set[str], error: ServiceError) -> set[str]:
+        """Write a failure down; gives the requests that wait for the next try."""
         try:
             await self._works[duty.kind].note_failure(duty.name, error)
+            return await self._answering.note_failure(duty, asked, error)
         except StreamError as outage:
             _log.warning("keeper.outage_met", duty=str(duty.kind), error=str(outage))
             self._put_off(duty)
+            return asked
 
 
 def _by_address(entries: tuple[RosterEntry, ...]) -> dict[Address, RosterEntry]:

@@ -157,6 +157,15 @@ class Ledger:
         if names:
             await self._drop(Book.REQUESTS, *names)
 
+    async def write_request(self, name: str, request: Request) -> None:
+        """Write down how far an operator's request is."""
+        await self._write(Book.REQUESTS, {name: encode(request)})
+
+    async def drop_requests_naming(self, owner: OwnerKey) -> None:
+        """Forget requests and outcomes that name an owner: they are not watched any more."""
+        texts = await self._records.read_all(Book.REQUESTS)
+        await self.drop_requests(*(name for name, text in texts.items() if owner in name or owner in text))
+
     async def drop_notified(self, *subscription_ids: str) -> None:
         """Forget when these subscriptions were heard of: they have ended."""
         await self._drop(Book.NOTIFIED, *subscription_ids)

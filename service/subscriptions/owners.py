@@ -208,6 +208,7 @@ class Owners:
         now = self._clock.now()
         if progress.key is not None:
             await self._forget_key(address, progress.key)
+            await self._ledger.drop_requests_naming(progress.key)
         again = timedelta(seconds=self._limits.forget_again_s)
         is_late_enough = progress.removed_at is not None and now - progress.removed_at >= again
         if is_late_enough and not self._has_leftovers():

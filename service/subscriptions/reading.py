@@ -205,14 +205,16 @@ class Reading:
     async def _judge(self, name: str, changed_after: datetime | None, turn: Turn) -> MailboxRecord:
         """Clear the fault, and judge whether notifications stay away, where that is in question."""
         record = replace(turn.record, fault=None)
+        held = self._ledger.subscriptions.get(name)
+        if held is not None and held.deleted_at is not None:
+            return replace(record, unheard_since=None, unheard_noticed_at=None, is_silent=False)
         has_found = turn.found > 0 and not turn.was_full
         if not (has_found or record.unheard_since or record.is_silent):
             return record
         notified = await self._read_notified()
         if not notified:
             return record  # nobody notes notifications down, so silence means nothing
-        subscription = self._ledger.subscriptions.get(name)
-        text = notified.get(subscription.id, "") if subscription else ""
+        text = notified.get(held.id, "") if held else ""
         return judge_silence(
             record,
             changed_after=changed_after,

@@ -6,7 +6,8 @@ client state, an access token or a word of a mail.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -62,6 +63,7 @@ class SubscriptionRecord:
         created_at: when we made or adopted it.
         renewed_at: when it was last renewed; None before the first time.
         client_state_tag: digest of the client state, to notice that SECRET_KEY changed.
+        deleted_at: when an operator ended it; none is made until one is asked for. None otherwise.
     """
 
     id: str = ""
@@ -72,6 +74,7 @@ class SubscriptionRecord:
     client_state_tag: str = ""
     certificate_id: str = ""
     fault: Fault | None = None
+    deleted_at: datetime | None = None
 
     def is_alive(self, now: datetime) -> bool:
         """Tell whether notifications can be expected."""
@@ -176,18 +179,31 @@ class RequestKind(StrEnum):
     RESYNC = "resync"
     RENEW = "renew"
     RECREATE = "recreate"
+    DELETE = "delete"
+
+    @property
+    def is_operators(self) -> bool:
+        """Tell whether somebody waits for the outcome, so that it is written down."""
+        return self in (RequestKind.RESYNC, RequestKind.RENEW, RequestKind.RECREATE, RequestKind.DELETE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """Something asked of the leading keeper; kept until it has been carried out.
 
+    An operator's request stays for a while after it ended, so that its outcome can be read.
+
     Attributes:
         at: when it was asked, RFC 3339 UTC.
-        subscription: Graph's id; for lifecycle notifications.
+        subscription: Graph's id; for lifecycle notifications, and for one that no record names.
         resource: name of the resource; empty where all are meant.
-        owner: key of the owner, for `baselined`; for `resync`, empty where all are meant.
+        owner: key of the owner; for an operator's request, empty where all are meant.
         mark: for `baselined`, which baseline of the owner ended.
+        taken_at: when a keeper took an operator's request up, by its clock; None before.
+        count: how many resources it means; known once it was taken up.
+        ended_at: when all that it means had been done, or had failed for good; None before.
+        failed: resource or subscription -> why it could not be done, in words; the first few.
+        failed_count: how many could not be done.
     """
 
     kind: RequestKind
@@ -196,6 +212,11 @@ class Request:
     resource: str = ""
     owner: str = ""
     mark: str = ""
+    taken_at: datetime | None = None
+    count: int = 0
+    ended_at: datetime | None = None
+    failed: Mapping[str, str] = field(default_factory=dict)
+    failed_count: int = 0
 
     @property
     def name(self) -> str:

@@ -33,15 +33,18 @@ class OpenRequests:
 
     def put_back(self, duty: Duty, names: Iterable[str]) -> None:
         """Let requests wait on: the duty did not succeed."""
-        if names := set(names):
+        if names := {name for name in names if name in self._duties}:
             self._waiting[duty] |= names
 
     def finish(self, duty: Duty, names: Iterable[str]) -> tuple[str, ...]:
         """Take a duty off these requests; gives those for which nothing is left to do, in order."""
         done = []
         for name in names:
-            self._duties[name].discard(duty)
-            if not self._duties[name]:
+            left = self._duties.get(name)
+            if left is None:
+                continue  # forgotten meanwhile, with all of a term
+            left.discard(duty)
+            if not left:
                 done.append(name)
                 del self._duties[name]
         return tuple(sorted(done))

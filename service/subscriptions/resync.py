@@ -18,7 +18,7 @@ from service.entries import IntakeEntry, Origin
 from service.errors import DeltaExpiredError
 from service.intake.client_state import ResourceKind, WatchedResource
 from service.ports import DeltaPage, DeltaReader, IntakeStream
-from service.reconcile.instant import instant_of
+from service.reconcile.instant import Instant, instant_of
 from service.reconcile.model import OwnerKey
 from service.subscriptions.found import build_event_entries, build_message_entries, select_messages
 from service.subscriptions.records import MailboxRecord, Round
@@ -70,6 +70,7 @@ class DeltaRounds:
     Args:
         pages_per_turn: after so many pages the turn ends, so that a huge mailbox does not hold a place.
         entries_per_append: at most so many entries go to Redis in one call.
+        on_date: told the `Date` of each page.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class DeltaRounds:
         window: Window,
         pages_per_turn: int = 50,
         entries_per_append: int = 200,
+        on_date: Callable[[Instant], None] | None = None,
     ) -> None:
         self._reader = reader
         self._intake = intake
@@ -88,6 +90,7 @@ class DeltaRounds:
         self._window = window
         self._pages_per_turn = pages_per_turn
         self._entries_per_append = entries_per_append
+        self._on_date = on_date or (lambda _: None)
 
     async def take_turn(
         self,
@@ -127,6 +130,7 @@ class DeltaRounds:
         fed: set[str] = set()
         for _ in range(self._pages_per_turn):
             page = await self._fetch_page(resource, current, record)
+            self._on_date(page.at)
             current = await self._feed(resource, current, page, fed)
             if compare is not None and current.is_full:
                 await self._append(await compare(page))

@@ -35,7 +35,10 @@ def list_side_by_side(
     *,
     is_ours: Callable[[GraphSubscription], bool],
 ) -> tuple[SubscriptionLine, ...]:
-    """Put both together: our resources in order, each with all of ours in Graph, then what else there is."""
+    """Put both together: our resources in order, each with all of ours in Graph, then what else there is.
+
+    A resource has a line of its own where Graph does not hold what our records name.
+    """
     ours: dict[str, list[GraphSubscription]] = defaultdict(list)
     others: list[SubscriptionLine] = []
     watched = {one.name for one in status.resources}
@@ -48,9 +51,10 @@ def list_side_by_side(
             others.append(_build_line(None, subscription, is_ours=is_ours(subscription)))
     lines: list[SubscriptionLine] = []
     for one in status.resources:
-        lines += [_build_line(one, subscription, is_ours=True) for subscription in ours.get(one.name, ())]
-        if one.name not in ours:
+        beside = [_build_line(one, subscription, is_ours=True) for subscription in ours.get(one.name, ())]
+        if not any(line.is_held for line in beside):
             lines.append(_build_line(one, None, is_ours=True))
+        lines += beside
     return (*lines, *others)
 
 

@@ -39,6 +39,8 @@ class ResourceStatus:
         staleness_s: seconds since all changes were known to be fed; None before the first round.
         is_full_round: a round that reads everything is under way.
         pages, items: how far the round under way is.
+        full_at: start of the last complete full round; None before the first.
+        deleted_at: when an operator ended the subscription; None where they did not.
         faults: what is wrong, in words; empty where nothing is.
         is_watchable: False where the mailbox itself cannot be watched.
         waits_for: what readiness waits for, in words; empty where for nothing.
@@ -55,6 +57,8 @@ class ResourceStatus:
     is_full_round: bool
     pages: int
     items: int
+    full_at: datetime | None = None
+    deleted_at: datetime | None = None
     faults: tuple[str, ...]
     is_watchable: bool
     waits_for: str
@@ -167,6 +171,8 @@ def _describe_resource(books: Books, watch: Watch, name: str, now: datetime) -> 
         is_full_round=under_way is not None and under_way.is_full,
         pages=under_way.pages if under_way else 0,
         items=under_way.items if under_way else 0,
+        full_at=mailbox.full_at,
+        deleted_at=subscription.deleted_at,
         faults=tuple(dict.fromkeys(fault.words for fault in faults)),
         is_watchable=is_watchable,
         waits_for=_name_lack(name, subscription, mailbox, now) if is_watchable else "",
@@ -174,7 +180,7 @@ def _describe_resource(books: Books, watch: Watch, name: str, now: datetime) -> 
 
 
 def _name_lack(name: str, subscription: SubscriptionRecord, mailbox: MailboxRecord, now: datetime) -> str:
-    if not subscription.is_alive(now):
+    if not subscription.is_alive(now) and subscription.deleted_at is None:
         return f"{name}: no subscription" + (f" ({subscription.fault.words})" if subscription.fault else "")
     if mailbox.full_at is None:
         return f"{name}: not read yet" + (f" ({mailbox.fault.words})" if mailbox.fault else "")

@@ -1,12 +1,10 @@
-"""The duties about subscriptions: one resource's own, the comparison with Graph, and deletions.
+"""The duty about one resource's subscription: made, adopted, renewed, replaced, or ended.
 
-Costs of one duty do not depend on the size of the roster; only the comparison looks at everything.
+Its cost does not depend on the size of the roster. Must never make one where an operator ended it.
 """
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -15,25 +13,20 @@ import structlog
 
 from service.clock import Clock
 from service.errors import ServiceError
-from service.intake.client_state import MailboxKeyError, ResourceKind, WatchedResource
-from service.ports import GraphSubscription
+from service.intake.client_state import ResourceKind, WatchedResource
 from service.subscriptions.faults import Backoff, build_fault
 from service.subscriptions.ledger import Ledger
 from service.subscriptions.plan import (
-    Action,
     Adopt,
     Create,
-    Delete,
-    HeldSubscription,
     Margins,
     Recreate,
     Renew,
     WantedSubscription,
-    plan_subscriptions,
     reckon_renewal,
 )
-from service.subscriptions.records import Fault, SubscriptionRecord
-from service.subscriptions.schedule import COMPARISON, Duty, DutyKind, Schedule
+from service.subscriptions.records import SubscriptionRecord
+from service.subscriptions.schedule import Duty, DutyKind, Schedule
 from service.subscriptions.subscribe import Destination, Subscriber
 from service.subscriptions.watch import Watch
 
@@ -46,14 +39,12 @@ class SubscribingLimits:
 
     Attributes:
         margins: how long before the end they are renewed.
-        compare_interval_s: between two comparisons with what Graph holds; never longer than between sweeps.
         reauthorize_quiet_s: Graph wants so long between two touches of one subscription.
 
     Source: https://learn.microsoft.com/graph/change-notifications-lifecycle-events
     """
 
     margins: Margins = field(default_factory=Margins)
-    compare_interval_s: float = 900.0
     reauthorize_quiet_s: float = 600.0
 
 
@@ -86,18 +77,18 @@ class Subscribing:
         self._backoff = backoff
         self._replaces: dict[str, frozenset[str]] = {}
         self._renew_now: set[str] = set()
+        self._delete_now: set[str] = set()
         self._busy: set[str] = set()
-        self._compare_fault: Fault | None = None
         self.is_compared = False
 
     def begin_term(self) -> None:
-        """Take up what is written down: each subscription at its time, then compare."""
+        """Take up what is written down: each subscription at its time."""
         self.is_compared = False
         self._replaces.clear()
         self._renew_now.clear()
+        self._delete_now.clear()
         for name in {*self._watch.resources, *self._ledger.subscriptions, *self._ledger.mailboxes}:
             self.schedule_next(name)
-        self._schedule.set(COMPARISON, self._clock.now())
 
     def schedule_next(self, name: str) -> None:
         """Set when a resource's subscription is next looked at.
@@ -110,6 +101,8 @@ class Subscribing:
             due_at = now
         elif record.fault is not None:
             due_at = record.fault.retry_at
+        elif record.deleted_at is not None:
+            return
         elif record.is_alive(now) and record.expires_at is not None:
             due_at = reckon_renewal(name, record.expires_at, record.lifetime_s, self._limits.margins)
         elif self.is_compared:
@@ -121,8 +114,9 @@ class Subscribing:
     # --- what is asked for ---
 
     def ask_recreate(self, name: str) -> Duty:
-        """Have a resource's subscription replaced by a new one, soon."""
+        """Have a resource's subscription replaced by a new one, soon; also where an operator had ended it."""
         record = self._ledger.subscriptions.get(name)
+        self._delete_now.discard(name)
         self._replaces[name] = frozenset({record.id} if record and record.id else ())
         return self._due_now(name)
 
@@ -136,6 +130,13 @@ class Subscribing:
         quiet_until = record.renewed_at + timedelta(seconds=self._limits.reauthorize_quiet_s)
         self._schedule.bring_forward(duty, max(self._clock.now(), quiet_until))
         return duty
+
+    def ask_delete(self, name: str) -> Duty:
+        """Have a resource's subscription ended, and none made until one is asked for; reading goes on."""
+        self._delete_now.add(name)
+        self._replaces.pop(name, None)
+        self._renew_now.discard(name)
+        return self._due_now(name)
 
     def _due_now(self, name: str) -> Duty:
         duty = Duty(DutyKind.SUBSCRIBE, name)
@@ -151,6 +152,8 @@ class Subscribing:
             resource = self._watch.resources.get(name)
             if resource is None:
                 await self._end(name)
+            elif name in self._delete_now:
+                await self._end_for_operator(name)
             else:
                 await self._make_good(name, resource)
         finally:
@@ -160,6 +163,8 @@ class Subscribing:
     async def _make_good(self, name: str, resource: WatchedResource) -> None:
         wanted = self._destination.describe(resource)
         before = self._ledger.subscriptions.get(name, SubscriptionRecord())
+        if before.deleted_at is not None and name not in self._replaces:
+            return
         after = await self._touch(wanted, before)
         if after is not before:
             await self._ledger.write_subscription(name, after)
@@ -199,6 +204,17 @@ class Subscribing:
         self._replaces.pop(name, None)
         self._renew_now.discard(name)
 
+    async def _end_for_operator(self, name: str) -> None:
+        record = self._ledger.subscriptions.get(name, SubscriptionRecord())
+        if record.id:
+            await self._subscriber.delete(record.id)
+            _log.info("subscription.deleted", resource=name, subscription_id=record.id)
+        ended = SubscriptionRecord(deleted_at=self._clock.now())
+        await self._ledger.write_subscription(name, ended)
+        self._delete_now.discard(name)
+        if record.id:
+            await self._ledger.drop_notified(record.id)
+
     async def note_failure(self, name: str, error: ServiceError) -> None:
         """Write down why it did not work and when it is tried again; reading goes on without it."""
         before = self._ledger.subscriptions.get(name, SubscriptionRecord())
@@ -217,75 +233,38 @@ class Subscribing:
             attempt=fault.attempts,
         )
 
-    # --- everything ---
+    # --- what a comparison found ---
 
-    async def compare(self, _: str) -> bool:
-        """Compare with what Graph holds: adopt, notice what is missing or wrong, delete what is too much."""
-        known = dict(self._ledger.subscriptions)
-        busy = set(self._busy)
-        in_graph = await self._subscriber.list_held()
-        resources = list(self._watch.resources.values())
-        actions = await asyncio.to_thread(self._plan, resources, known, in_graph)
-        for action in actions:
-            if not isinstance(action, Delete) and self._is_unchanged(action.wanted.name, known, busy):
-                await self._take_up(action)
-        self._take_up_deletions([action for action in actions if isinstance(action, Delete)])
-        self._compare_fault = None
-        self._end_comparison(self._clock.now() + timedelta(seconds=self._limits.compare_interval_s))
-        return True
+    def is_idle(self, name: str) -> bool:
+        """Tell whether nothing is being done about a resource's subscription."""
+        return name not in self._busy
 
-    def _end_comparison(self, next_at: datetime) -> None:
-        """Let what is still without a subscription, and was not seen in the comparison, get one."""
-        self.is_compared = True
-        self._schedule.set(COMPARISON, next_at)
-        for name in self._watch.resources:
-            if name not in self._busy and self._schedule.due_at(Duty(DutyKind.SUBSCRIBE, name)) is None:
-                self.schedule_next(name)
+    def list_wanted(self) -> list[WatchedResource]:
+        """Give what is to have a subscription: all that is watched, unless an operator ended it."""
+        return [one for name, one in self._watch.resources.items() if not self._is_ended(name)]
 
-    def _is_unchanged(self, name: str, known: dict[str, SubscriptionRecord], busy: set[str]) -> bool:
-        """Tell whether a resource was left alone while Graph was listing; else the next one sees it."""
-        is_same = known.get(name) is self._ledger.subscriptions.get(name)
-        is_idle = name not in busy and name not in self._busy
-        return is_same and is_idle and name in self._watch.resources
+    def _is_ended(self, name: str) -> bool:
+        record = self._ledger.subscriptions.get(name)
+        return name in self._delete_now or (record is not None and record.deleted_at is not None)
 
-    def _plan(
-        self,
-        resources: list[WatchedResource],
-        known: dict[str, SubscriptionRecord],
-        in_graph: tuple[GraphSubscription, ...],
-    ) -> tuple[Action, ...]:
-        """Plan everything; in a thread, for a large roster takes its time and leases have to be kept."""
-        return plan_subscriptions(
-            self._describe_all(resources),
-            {name: held for name, record in known.items() if (held := _as_held(record)) is not None},
-            in_graph,
-            is_ours=self._destination.is_ours,
-            now=self._clock.now(),
-            margins=self._limits.margins,
-        )
-
-    def _describe_all(self, resources: list[WatchedResource]) -> list[WantedSubscription]:
-        """Describe all that can have a subscription; the others meet their fault when they are to get one."""
-        described: list[WantedSubscription] = []
-        for resource in resources:
-            with suppress(MailboxKeyError):
-                described.append(self._destination.describe(resource))
-        return described
-
-    async def _take_up(self, action: Adopt | Create | Recreate | Renew) -> None:
+    async def take_up(self, action: Adopt | Create | Recreate | Renew) -> None:
+        """Adopt, or have a resource looked at soon, unless it waits after a failure."""
+        name = action.wanted.name
         match action:
             case Adopt():
                 await self._adopt(action)
+                return
             case Create():
-                self._replaces[action.wanted.name] = frozenset()
-                self._hurry(action.wanted.name)
+                self._replaces[name] = frozenset()
             case Recreate():
-                self._replaces[action.wanted.name] = frozenset(action.replaces)
-                self._hurry(action.wanted.name)
+                self._replaces[name] = frozenset(action.replaces)
             case Renew():
-                self._hurry(action.wanted.name)
+                pass
             case _:
                 assert_never(action)
+        record = self._ledger.subscriptions.get(name)
+        if record is None or record.fault is None:
+            self._due_now(name)
 
     async def _adopt(self, action: Adopt) -> None:
         name = action.wanted.name
@@ -296,52 +275,12 @@ class Subscribing:
             _log.info("subscription.adopted", resource=name, subscription_id=action.subscription.id)
             await self._follow_creation(name, before or SubscriptionRecord())
 
-    def _hurry(self, name: str) -> None:
-        """Bring a resource forward, unless it waits after a failure."""
-        record = self._ledger.subscriptions.get(name)
-        if record is None or record.fault is None:
-            self._due_now(name)
-
-    def _take_up_deletions(self, actions: list[Delete]) -> None:
-        """Delete what is too much; what nobody wants only when it is known whom the roster means."""
-        held = {record.id for record in self._ledger.subscriptions.values()}
-        is_clear = not self._is_roster_unclear()
-        for action in actions:
-            is_settled = action.name not in self._busy if action.name else is_clear
-            if is_settled and action.subscription_id not in held:
-                self._schedule.bring_forward(Duty(DutyKind.DELETE, action.subscription_id), self._clock.now())
-
-    def _is_roster_unclear(self) -> bool:
-        """Tell whether some entry of the roster could not be looked up yet: its resources are not known."""
-        progress = (self._ledger.progress.get(address) for address in self._ledger.roster)
-        return any(
-            one is None or (one.key is None and not (one.fault and one.fault.kind.is_of_mailbox))
-            for one in progress
-        )
-
-    async def note_comparison_failure(self, _: str, error: ServiceError) -> None:
-        """Go on without the comparison, and try it again."""
-        now = self._clock.now()
-        self._compare_fault = build_fault(
-            error, self._compare_fault, subject="comparison", now=now, backoff=self._backoff
-        )
-        self._end_comparison(self._compare_fault.retry_at)
-        _log.warning("subscriptions.comparison_failed", words=self._compare_fault.words)
-
-    # --- deletions ---
-
-    async def delete(self, subscription_id: str) -> bool:
-        """Delete one of ours that is too much, unless it was adopted meanwhile."""
-        if any(subscription_id == record.id for record in self._ledger.subscriptions.values()):
-            return True
-        await self._subscriber.delete(subscription_id)
-        await self._ledger.drop_notified(subscription_id)
-        _log.info("subscription.deleted", subscription_id=subscription_id)
-        return True
-
-    async def note_deletion_failure(self, subscription_id: str, error: ServiceError) -> None:
-        """Leave it to the next comparison."""
-        _log.warning("subscription.failed", subscription_id=subscription_id, error=str(error))
+    def end_comparison(self) -> None:
+        """Let what is still without a subscription, and was not seen in the comparison, get one."""
+        self.is_compared = True
+        for name in self._watch.resources:
+            if name not in self._busy and self._schedule.due_at(Duty(DutyKind.SUBSCRIBE, name)) is None:
+                self.schedule_next(name)
 
     def _tell(self, name: str, before: SubscriptionRecord, after: SubscriptionRecord) -> None:
         _log.info(
@@ -356,18 +295,6 @@ def reading_of(resource: WatchedResource, name: str) -> Duty:
     """Give the duty that reads a resource."""
     is_calendar = resource.kind is ResourceKind.CALENDAR
     return Duty(DutyKind.READ_EVENTS if is_calendar else DutyKind.READ_MESSAGES, name)
-
-
-def _as_held(record: SubscriptionRecord) -> HeldSubscription | None:
-    if not record.id or record.expires_at is None:
-        return None
-    return HeldSubscription(
-        id=record.id,
-        expires_at=record.expires_at,
-        lifetime_s=record.lifetime_s,
-        client_state_tag=record.client_state_tag,
-        certificate_id=record.certificate_id,
-    )
 
 
 def _text(at: datetime | None) -> str:

@@ -17,6 +17,7 @@ from service.bootstrap.deciding import build_committer
 from service.bootstrap.redis_side import Streams, open_streams
 from service.cli import app
 from service.clock import SystemClock
+from service.commands import requests
 from service.ports import Book
 from service.reconcile.model import Address, Fact, MailboxKey, MeetingKey
 from service.roster import WatchedOwner, encode_record
@@ -371,3 +372,59 @@ def test_an_attendee_is_found_by_name_and_one_unknown_is_said_to_be(run: Run) ->
     assert "Held: christie@contoso.com, megan@contoso.com" in refused.stderr
     several = run("explain", "alex@contoso.com", "meeting", "contoso")
     assert "2 attendees are like" in several.stderr
+
+
+# --- what the keeper is asked for ---
+
+ASKING = [("resync",), ("subscriptions", "renew"), ("subscriptions", "recreate"), ("subscriptions", "delete")]
+
+
+async def read_requests(streams: Streams) -> list[str]:
+    return sorted(await streams.records.read_all(Book.REQUESTS))
+
+
+@pytest.mark.usefixtures("held")
+@pytest.mark.parametrize("command", ASKING, ids=" ".join)
+def test_without_a_keeper_nothing_is_done_and_that_is_said(
+    run: Run, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(requests, "KEEPER_PATIENCE_S", 0.2)
+    result = run(*command)
+    assert result.exit_code == 1
+    assert "No keeper is running, so nothing was done" in result.stderr
+    assert with_streams(read_requests) == []
+
+
+@pytest.mark.usefixtures("held")
+@pytest.mark.parametrize("command", ASKING, ids=" ".join)
+def test_a_request_can_be_left_without_waiting(run: Run, command: tuple[str, ...]) -> None:
+    result = run(*command, "--wait-s", "0", "--json")
+    assert result.exit_code == 0
+    told = json.loads(result.stdout)
+    assert (told["request"], told["ended"], told["takenUp"]) == (command[-1], False, False)
+    (name,) = with_streams(read_requests)
+    assert name.startswith(f"{command[-1]}||")
+
+
+@pytest.mark.usefixtures("held")
+def test_what_is_asked_for_has_to_be_there(run: Run) -> None:
+    unknown = run("resync", "nobody@contoso.com")
+    assert unknown.exit_code == 1
+    assert "No owner 'nobody@contoso.com' is watched" in unknown.stderr
+    run("owners", "add", "new@contoso.com")
+    waiting = run("subscriptions", "renew", "new@contoso.com")
+    assert waiting.exit_code == 1
+    assert "new@contoso.com is not watched: it was not looked up yet" in waiting.stderr
+    assert with_streams(read_requests) == []
+
+
+@pytest.mark.usefixtures("held")
+def test_a_keeper_that_does_not_come_to_an_end_in_time_goes_on(run: Run) -> None:
+    async def lead(streams: Streams) -> None:
+        assert await streams.lease.acquire("somebody", duration_s=60)
+
+    with_streams(lead)
+    result = run("resync", "alex@contoso.com", "--wait-s", "0.5")
+    assert result.exit_code == 1
+    assert "no keeper has taken it up yet" in result.stdout
+    assert len(with_streams(read_requests)) == 1

@@ -87,6 +87,41 @@ async def test_serve_is_ready_once_subscriptions_and_baseline_stand_and_purges_w
         assert await list_keys_naming(redis_url, prefix, (alex["id"], OWNER)) == []
 
 
+async def test_a_running_keeper_does_what_an_operator_asks_for(surroundings: Surroundings) -> None:
+    async def ids() -> set[str]:
+        _, rows, errors = await surroundings.run("subscriptions", "list")
+        assert rows is not None, errors
+        return {row["graph"]["id"] for row in rows if row["graph"]}
+
+    async with surroundings.running("serve"):
+        await wait_for(surroundings.is_ready)
+        first = await ids()
+
+        code, told, errors = await surroundings.run("resync", OWNER)
+        assert (code, told["resources"], told["done"], told["failed"]) == (0, 2, 2, {}), errors
+        assert "2 of 2 mailboxes read in full" in errors
+        code, told, errors = await surroundings.run("subscriptions", "renew")
+        assert (code, told["done"]) == (0, 2), errors
+        assert await ids() == first
+        code, told, errors = await surroundings.run("subscriptions", "recreate", OWNER)
+        assert (code, told["done"]) == (0, 2), errors
+        assert len(await ids() - first) == 2
+
+        code, told, errors = await surroundings.run("subscriptions", "delete")
+        assert (code, told["done"]) == (0, 2), errors
+        assert await count_subscriptions(surroundings.sandbox) == 0
+        assert await surroundings.is_ready()
+        _, rows, _ = await surroundings.run("subscriptions", "list")
+        assert all(row["graph"] is None and "recreate" in row["faults"][0] for row in rows)
+        code, told, errors = await surroundings.run("subscriptions", "recreate", "--wait-s", "30")
+        assert (code, told["done"]) == (0, 2), errors
+        assert await count_subscriptions(surroundings.sandbox) == 2
+
+        code, told, errors = await surroundings.run("subscriptions", "delete", "no-such-id")
+        assert (code, told["failedCount"]) == (1, 1), errors
+        assert "no subscription of this deployment" in told["failed"]["no-such-id"]
+
+
 async def list_keys_naming(redis_url: str, prefix: str, names: tuple[str, ...]) -> list[str]:
     """Give every key of the test whose name or content holds one of the names."""
     found = []

@@ -27,12 +27,12 @@ from service.sandbox.command import Sandbox
 from service.settings import Settings, read_settings
 from service.settings.reading import Scope
 from service.subscriptions.assembly import KeeperOptions, KeeperPorts, build_keeper
+from service.subscriptions.comparing import ComparingLimits
 from service.subscriptions.faults import Backoff
 from service.subscriptions.keeper import Keeper
 from service.subscriptions.owners import OwnerLimits
 from service.subscriptions.reading import ReadingLimits
 from service.subscriptions.status import KeeperStatus, StatusReader
-from service.subscriptions.subscribing import SubscribingLimits
 from tests.integration.sandbox.asking import Asking
 from tests.integration.waiting import wait_until
 
@@ -40,7 +40,7 @@ QUICK = KeeperOptions(
     lease_s=2,
     backoff=Backoff(passing_s=0.2, passing_max_s=2, lasting_s=1, lasting_max_s=4),
     owners=OwnerLimits(resolve_interval_s=5, forget_again_s=1),
-    subscribing=SubscribingLimits(compare_interval_s=5),
+    comparing=ComparingLimits(interval_s=5),
     reading=ReadingLimits(sweep_interval_s=5),
 )
 """Waits of seconds instead of minutes."""

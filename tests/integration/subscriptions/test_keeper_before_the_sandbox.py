@@ -10,7 +10,7 @@ from service.clock import SystemClock
 from service.ports import Book
 from service.subscriptions.desk import build_operator_request, file_request
 from service.subscriptions.faults import Backoff
-from service.subscriptions.records import RequestKind
+from service.subscriptions.records import RequestKind, decode_request
 from tests.integration.subscriptions.stage import Stage
 from tests.integration.waiting import wait_until
 
@@ -243,7 +243,9 @@ async def test_an_operators_requests_are_carried_out(stage: Stage) -> None:
         await file_request(stage.streams.records, build_operator_request(kind, now=SystemClock().now()))
 
     async def is_done() -> bool:
-        return not await stage.streams.records.read_all(Book.REQUESTS)
+        texts = await stage.streams.records.read_all(Book.REQUESTS)
+        requests = [decode_request(text) for text in texts.values()]
+        return len(requests) == 3 and all(one.ended_at and not one.failed for one in requests)
 
     await wait_until(is_done, timeout_s=60)
     assert before.isdisjoint(one["id"] for one in await stage.list_subscriptions())

@@ -15,16 +15,16 @@ from service.reconcile.instant import Instant
 from service.reconcile.matching import normalize_address
 from service.roster import RosterEntry
 from service.subscriptions.assembly import KeeperOptions
+from service.subscriptions.comparing import ComparingLimits
 from service.subscriptions.keeper import Keeper
 from service.subscriptions.owners import OwnerLimits
 from service.subscriptions.reading import ReadingLimits
-from service.subscriptions.subscribing import SubscribingLimits
 from tests.unit.subscriptions.play import Play, event, message
 
 OPTIONS = KeeperOptions(
     reading=ReadingLimits(sweep_interval_s=30),
     owners=OwnerLimits(resolve_interval_s=30),
-    subscribing=SubscribingLimits(compare_interval_s=30),
+    comparing=ComparingLimits(interval_s=30),
     pages_per_turn=2,
 )
 SEED = tuple(RosterEntry(address=normalize_address(f"{name}@c.com")) for name in ("anna", "bert"))

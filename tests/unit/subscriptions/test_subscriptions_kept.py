@@ -11,8 +11,6 @@ from service.errors import UnavailableError
 from service.ports import Book, SubscriptionSpec
 from service.reconcile.matching import normalize_address
 from service.roster import RosterEntry
-from service.subscriptions.desk import build_operator_request, file_request
-from service.subscriptions.records import RequestKind
 from service.subscriptions.subscribe import Destination
 from tests.unit.subscriptions.fakes import START
 from tests.unit.subscriptions.play import (
@@ -345,32 +343,4 @@ async def test_a_request_outlives_the_keeper_that_took_it_up() -> None:
     play.clock.advance(10)
     await play.run(play.build_keeper("keeper-3"))
     assert [one.item for one in play.intake.take()] == ["missed"]
-    assert play.records.books[Book.REQUESTS] == {}
-
-
-@pytest.mark.parametrize(
-    ("kind", "verb", "count"),
-    [(RequestKind.RENEW, "renew", 2), (RequestKind.RECREATE, "create", 2 * 2)],
-)
-async def test_an_operator_renews_or_recreates_everything(kind: RequestKind, verb: str, count: int) -> None:
-    play = await watching()
-    keeper = play.build_keeper("keeper-2")
-    await play.run(keeper)
-    await file_request(play.records, build_operator_request(kind, now=play.clock.now()))
-    await play.run(keeper)
-    assert len(play.calls(verb)) == count, "a replacement is tried first, and meets the one that stands"
-    assert play.resources() == [ADELE_INBOX, ALEX_EVENTS]
-
-
-async def test_an_operators_resync_reads_everything_of_one_owner_again() -> None:
-    play = await watching()
-    play.tenant.add_person("bert@contoso.com")
-    await play.add_owner("bert@contoso.com")
-    keeper = play.build_keeper("keeper-2")
-    await play.run(keeper)
-    play.tenant.rounds.clear()
-    request = build_operator_request(RequestKind.RESYNC, now=play.clock.now(), owner="id-alex")
-    await file_request(play.records, request)
-    await play.run(keeper)
-    assert play.tenant.rounds == [("inbox/id-adele", True), ("calendar/id-alex", True)]
     assert play.records.books[Book.REQUESTS] == {}
