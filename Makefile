@@ -5,7 +5,7 @@
 #   make sdk-check             the sandbox, asked by Microsoft's JavaScript SDK (needs Node 20 and npm)
 #   make simulate SEEDS=1000   histories of the whole service under faults, on a clock of their own (SEED=n: that one)
 #   make rules                 the page of rules, drawn from the decision table
-#   make mutate                each mutation of the rules, and which no test notices (half an hour)
+#   make mutate                each mutation of the rules, and which no test notices (ten minutes)
 #   make bench                 the webhook against a handler that only reads the body (needs wrk)
 #   make demo PYTHON=python3.13  with another Python
 SHELL := /bin/sh

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -108,12 +109,17 @@ class GraphRequest:
         """Path and query, percent-encoded, relative to the version."""
         if not self.query:
             return self.path
-        pairs = (f"{quote(name, safe='$')}={quote(value, safe=_SAFE)}" for name, value in self.query)
-        return f"{self.path}?{'&'.join(pairs)}"
+        return f"{self.path}?{'&'.join(_encode(name, value) for name, value in self.query)}"
 
 
 # What a query value may hold unencoded; '=', '&', '+', '#' and blanks are not among it.
 _SAFE: Final = "$'(),:/@"
+
+
+@lru_cache(maxsize=256)
+def _encode(name: str, value: str) -> str:
+    """Percent-encode one option; the long ones, such as `$select`, are the same in every request."""
+    return f"{quote(name, safe='$')}={quote(value, safe=_SAFE)}"
 
 
 def build_message_request(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -21,6 +22,7 @@ T = TypeVar("T")
 TOP_MAX: Final = 1000
 PAGE: Final = 10
 _CAST: Final = re.compile(r"^(?:microsoft\.)?graph\.(\w+)$", re.IGNORECASE)
+_SPELLED: Final = {shape.lower(): shape for shape in SHAPES}
 _PREFERENCE: Final = re.compile(r'\s*([\w.-]+)\s*(?:=\s*("([^"]*)"|[^\s,;]+))?\s*(?:[,;]|$)')
 _ONE_ID: Final = re.compile(r"^\s*\(?\s*id\s+eq\s+'((?:[^']|'')*)'\s*\)?\s*$")
 
@@ -159,7 +161,8 @@ def link(request: GraphRequest, query: Iterable[tuple[str, str]]) -> str:
     return f"{request.base_url}/{path}?{urlencode(list(query), quote_via=quote, safe='$()')}"
 
 
-def split_list(text: str, mark: str = ",") -> list[str]:
+@lru_cache(maxsize=256)
+def split_list(text: str, mark: str = ",") -> tuple[str, ...]:
     """Split at a mark outside of parentheses and quotes; parts are stripped, empty ones dropped."""
     parts, depth, quoted, start = [], 0, False, 0
     for at, sign in enumerate(text):
@@ -172,9 +175,10 @@ def split_list(text: str, mark: str = ",") -> list[str]:
             start = at + 1
     if depth or quoted:
         raise GraphFault(400, "BadRequest", f"Syntax error: unbalanced parentheses or quotes in '{text}'.")
-    return [part.strip() for part in [*parts, text[start:]] if part.strip()]
+    return tuple(part.strip() for part in [*parts, text[start:]] if part.strip())
 
 
+@lru_cache(maxsize=256)
 def parse_select(text: str | None, type_name: str) -> tuple[str, ...] | None:
     """Read `$select`; members of a derived type need its name before them, as a cast.
 
@@ -208,8 +212,7 @@ def split_cast(text: str) -> tuple[str, str]:
     cast = _CAST.match(before)
     if cast is None:
         return "?", name
-    spelled = {shape.lower(): shape for shape in SHAPES}
-    return spelled.get(cast[1].lower(), "?"), name
+    return _SPELLED.get(cast[1].lower(), "?"), name
 
 
 def parse_cast(segment: str) -> str | None:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -28,6 +28,7 @@ _CLAIM: Final = load_script("claim").sha
 _ACKNOWLEDGE: Final = load_script("acknowledge").sha
 _BACKUP: Final = "backup:"
 _COMMIT: Final = load_script("commit").sha
+_NEVER_FEED: Final = frozenset({_CLAIM, _ACKNOWLEDGE})
 
 
 def open_client(url: str) -> redis.Redis:
@@ -101,6 +102,7 @@ class Server:
         for name in self._list_backup():
             self.ask("COPY", name, name.removeprefix(_BACKUP))
         self.end_lease()
+        self._handed_out = {pending["message_id"]: self._now() for pending in self._list_pending()}
         self.grew.set()
 
     def drop_backup(self) -> None:
@@ -143,7 +145,7 @@ class Server:
         elif script == _ACKNOWLEDGE:
             for entry_id in command[5:]:
                 self._handed_out.pop(entry_id, None)
-        elif self.keys.intake in command:
+        if self.keys.intake in command and script not in _NEVER_FEED and command[0] != "XREADGROUP":
             self.grew.set()
         return reply
 
@@ -162,17 +164,20 @@ class Server:
 
     def _age_pending(self) -> None:
         """Tell Redis how long each pending entry has been pending; XCLAIM with JUSTID does no more."""
-        try:
-            listed = self.ask("XPENDING", self.keys.intake, GROUP, "-", "+", 1000, parse_detail=True)
-        except redis.ResponseError:  # the group was lost
-            return
-        for pending in listed:
+        for pending in self._list_pending():
             entry_id, consumer = pending["message_id"], pending["consumer"]
             since = self._handed_out.setdefault(entry_id, self._now())
             idle_ms = round((self._now() - since).total_seconds() * 1000)
             if idle_ms > 0:
                 claim = ("XCLAIM", self.keys.intake, GROUP, consumer, 0, entry_id)
                 self.ask(*claim, "IDLE", idle_ms, "JUSTID")
+
+    def _list_pending(self) -> list[dict[str, Any]]:
+        try:
+            listed = self.ask("XPENDING", self.keys.intake, GROUP, "-", "+", 1000, parse_detail=True)
+        except redis.ResponseError:  # the group was lost
+            return []
+        return cast(list[dict[str, Any]], listed)
 
 
 class Line:

@@ -177,7 +177,7 @@ def test_preferences_are_read_together_and_unknown_ones_are_not_applied() -> Non
 
 
 def test_lists_split_outside_of_parentheses_and_quotes() -> None:
-    assert split_list("a, b($filter=id eq 'x,y' or (z)), c") == ["a", "b($filter=id eq 'x,y' or (z))", "c"]
+    assert split_list("a, b($filter=id eq 'x,y' or (z)), c") == ("a", "b($filter=id eq 'x,y' or (z))", "c")
     for broken in ("a(b", "a'b"):
         with pytest.raises(GraphFault):
             split_list(broken)
