@@ -322,6 +322,7 @@ class Commit:
     Attributes:
         expected_version: of the state from which this was derived.
         set_fields, drop_fields: of the meeting's state.
+        looks: events to be read once more, each with when.
         event_ids: Graph's event id -> instance, so that a later removal finds its meeting.
         expires_at: when the state is forgotten; None keeps it.
     """
@@ -333,6 +334,7 @@ class Commit:
     drop_fields: Sequence[str] = ()
     updates: Sequence[OutgoingUpdate] = ()
     timers: Sequence[TimerChange] = ()
+    looks: Mapping[EventId, datetime] = field(default_factory=dict)
     event_ids: Mapping[EventId, InstanceKey] = field(default_factory=dict)
     expires_at: datetime | None = None
 

@@ -9,7 +9,7 @@ from service.settings import Settings
 
 def take_commit_limits(settings: Settings) -> CommitLimits:
     """Give the bounds of committing."""
-    return CommitLimits(races_max=settings.races_max)
+    return CommitLimits(races_max=settings.races_max, look_again_s=settings.look_again_s)
 
 
 def take_decision_limits(settings: Settings) -> DecisionLimits:

@@ -6,7 +6,7 @@ A lost race is joined again, never overwritten.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -38,9 +38,12 @@ class CommitLimits:
 
     Attributes:
         races_max: how often a lost race is joined again before the entry is retried later.
+        look_again_s: when an event is read once more of which only an answer told; by then two sweeps of its
+            calendar have begun, so whatever happens later is told by them.
     """
 
     races_max: int = 20
+    look_again_s: float = 1800
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +95,7 @@ class Committer:
         *,
         is_baseline: bool = False,
         with_snapshot: bool = False,
+        look_again: Collection[EventId] = (),
         traceparent: str = "",
     ) -> Outcome:
         """Join facts with what is held of the meeting and publish what consumers do not hold yet.
@@ -99,6 +103,7 @@ class Committer:
         Args:
             facts: all of this owner and meeting.
             with_snapshot: say everything once more.
+            look_again: events to be read once more, later.
             traceparent: W3C trace context to pass on; one is made where it is empty.
 
         Raises:
@@ -124,6 +129,7 @@ class Committer:
                 stored=stored,
                 decision=decision,
                 facts=facts,
+                look_again=look_again,
                 trace=trace,
                 now=now,
             )
@@ -145,6 +151,7 @@ class Committer:
         stored: StoredMeeting,
         decision: Decision,
         facts: tuple[Fact, ...],
+        look_again: Collection[EventId],
         trace: str,
         now: datetime,
     ) -> Commit | None:
@@ -154,6 +161,7 @@ class Committer:
         dropped = tuple(name for name in stored.fields if name not in after)
         if not (changed or dropped or decision.said or decision.timers):
             return None
+        looked_at = now + timedelta(seconds=self._limits.look_again_s)
         return Commit(
             owner=owner.key,
             meeting=meeting,
@@ -162,6 +170,7 @@ class Committer:
             drop_fields=dropped,
             updates=[self._outgoing(said, decision, owner, meeting, trace) for said in decision.said],
             timers=[self._timer_change(timer, now) for timer in decision.timers],
+            looks=dict.fromkeys(look_again, looked_at),
             event_ids=_event_ids(facts),
             expires_at=decision.expires_at,
         )

@@ -5,7 +5,7 @@ Must never wait: an error goes up, and `retry.py` decides.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Protocol, assert_never
 
 import msgspec
@@ -19,10 +19,12 @@ from service.pipeline.people import People
 from service.ports import MailboxReader, StateStore
 from service.reconcile.matching import is_legacy_address
 from service.reconcile.model import (
+    WHOLE,
     Address,
     AliasFact,
     CalendarEvent,
     DueFact,
+    EventFact,
     EventId,
     Fact,
     InstanceKey,
@@ -133,7 +135,14 @@ class Processor:
                 return Processed(ending=Ending.BY_ORGANIZER)
             fact = _response_fact(owner, meeting, attendee, response)
             facts = [*(found or ()), *_resolve_legacy(owner, meeting, response), fact]
-            return await self._commit(entry, owner, meeting, facts, paired=_pair_addresses(response))
+            return await self._commit(
+                entry,
+                owner,
+                meeting,
+                facts,
+                paired=_pair_addresses(response),
+                look_again=_made_known(found or ()),
+            )
         return Processed(ending=Ending.NOT_OURS)
 
     # --- events ---
@@ -186,6 +195,7 @@ class Processor:
         facts: list[Fact],
         *,
         paired: Mapping[Address, Address] | None = None,
+        look_again: Collection[EventId] = (),
     ) -> Processed:
         aliases = await self._people.find_aliases(owner, meeting, facts, paired=paired or {})
         outcome = await self._committer.commit(
@@ -193,6 +203,7 @@ class Processor:
             meeting,
             [*facts, *aliases],
             is_baseline=entry.origin is Origin.BASELINE or not owner.is_baselined,
+            look_again=look_again,
             traceparent=entry.traceparent,
         )
         updates = tuple(str(said.type) for said in outcome.said)
@@ -201,6 +212,15 @@ class Processor:
             updates=updates,
             skipped=tuple(str(fate) for fate in outcome.decision.skipped),
         )
+
+
+def _made_known(found: Iterable[Fact]) -> list[EventId]:
+    """Give the events of meetings of which only an answer told.
+
+    Their calendar may never tell of them: what was made and deleted while its subscription was away is in no
+    notification and in no delta query, so they are looked at once more.
+    """
+    return [fact.details.id for fact in found if isinstance(fact, EventFact) and fact.instance == WHOLE]
 
 
 def _find_attendee(response: MeetingResponse) -> Address | None:

@@ -66,6 +66,9 @@ class WorkerLimitSettings(BaseSettings):
     retry_wait_max_s: Seconds = Field(300.0, description="before any retry: the largest back-off")
     retry_after_max_s: Seconds = Field(3600.0, description="Graph's own wish is honoured up to this")
     races_max: Count = Field(20, description="lost commits that are joined again before a retry")
+    look_again_s: Seconds = Field(
+        1800.0, description="after which a meeting that an answer made known is read again: two sweeps"
+    )
     occurrences_read_max: Count = Field(50, description="held occurrences that are read along with a series")
     people_kept_max: Count = Field(10_000, description="people of the directory that a worker remembers")
     people_kept_s: Seconds = Field(900.0, description="how long they are, and a directory that is closed")

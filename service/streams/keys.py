@@ -96,9 +96,9 @@ KEYS: Final = (
         writer="worker: commit",
         purpose="meeting and instance of an event id, or of `uid:` and what answers name"),
     Key(pattern="{PARTITION}:due", type="zset", lifetime=Lifetime.DRAINED, writer="worker",
-        purpose="retries and timers by the time at which they come due"),
+        purpose="retries, timers and looks by the time at which they come due"),
     Key(pattern="{PARTITION}:due-entries", type="hash", lifetime=Lifetime.DRAINED, writer="worker",
-        purpose="the intake entry of each retry and timer, as JSON"),
+        purpose="the intake entry of each retry, timer and look, as JSON"),
 )
 # fmt: on
 
@@ -207,6 +207,11 @@ def name_retry(intake_id: str) -> str:
 def name_timer(owner: OwnerKey, meeting: MeetingKey, instance: InstanceKey, attendee: Address) -> str:
     """Name a timer: setting it again replaces it."""
     return name_timers_of(owner) + ":".join(encode_text(part) for part in (meeting, instance, attendee))
+
+
+def name_look(owner: OwnerKey, event: EventId) -> str:
+    """Name one more reading of an event: setting it again replaces it."""
+    return f"look:{encode_text(owner)}:{encode_text(event)}"
 
 
 def name_timers_of(owner: OwnerKey) -> str:

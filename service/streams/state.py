@@ -7,7 +7,7 @@ Must never write a part of a commit without the rest: all of it happens in `scri
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -17,7 +17,7 @@ from service.errors import ConflictingVersionError
 from service.ports import Commit, Committed, OutgoingUpdate, StoredMeeting, TimerChange
 from service.reconcile.model import EventId, InstanceKey, MeetingKey, OwnerKey
 from service.streams.forgetting import forget_owner
-from service.streams.keys import KeyNames, name_timer
+from service.streams.keys import KeyNames, name_look, name_timer
 from service.streams.link import Argument, RedisLink, load_script, to_duration_ms, to_ms
 
 _COMMIT: Final = load_script("commit")
@@ -176,9 +176,11 @@ def _list_changes(commit: Commit, events: Mapping[EventId, InstanceKey]) -> Iter
     yield len(commit.updates)
     for update in commit.updates:
         yield from _list_update(update)
-    yield len(commit.timers)
+    yield len(commit.timers) + len(commit.looks)
     for timer in commit.timers:
         yield from _list_timer(commit, timer)
+    for event, due_at in commit.looks.items():
+        yield from _list_look(commit, event, due_at)
     yield len(events)
     for event, instance in events.items():
         yield from (event, instance, _to_json((commit.meeting, instance)))
@@ -198,7 +200,7 @@ def _list_timer(commit: Commit, timer: TimerChange) -> Iterator[Argument]:
     entry = IntakeEntry(
         kind=Kind.DUE,
         origin=Origin.TIMER,
-        arrived_at=timer.due_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        arrived_at=_spell(timer.due_at),
         owner=commit.owner,
         meeting=commit.meeting,
         instance=timer.instance,
@@ -206,6 +208,17 @@ def _list_timer(commit: Commit, timer: TimerChange) -> Iterator[Argument]:
         pair=timer.pair,
     )
     yield from (to_ms(timer.due_at), _to_json(entry.to_fields()))
+
+
+def _list_look(commit: Commit, event: EventId, due_at: datetime) -> Iterator[Argument]:
+    entry = IntakeEntry(
+        kind=Kind.EVENT, origin=Origin.TIMER, arrived_at=_spell(due_at), mailbox=commit.owner, item=event
+    )
+    yield from (name_look(commit.owner, event), to_ms(due_at), _to_json(entry.to_fields()))
+
+
+def _spell(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _flatten(fields: Mapping[str, str]) -> Iterable[str]:

@@ -25,7 +25,7 @@ from tests.reference.promises import (
 from tests.schema import check_entries
 from tests.simulation.deeds import Deeds, Given, Meeting
 from tests.simulation.people import People
-from tests.simulation.processes import TOLERANCE_S, Means, Surroundings
+from tests.simulation.processes import TOLERANCE_S, Surroundings
 
 REREADING_S: Final = 120.0
 ANSWERS: Final = frozenset({"accepted", "tentativelyAccepted", "declined"})
@@ -165,10 +165,7 @@ class Judge:
         fold = folds.get((meeting.owner.id, key_of(meeting)), Fold())
         event = self._tenant.world.mailbox(meeting.owner.id).events.get(meeting.id)
         if event is None or event.is_cancelled:
-            # An answer may make known what ends before its calendar tells of it: full rounds find that out.
-            assert self._around.means is not Means.ALL or not fold.people(WHOLE), (
-                f"{meeting.name} is over, but people are there"
-            )
+            assert not fold.people(WHOLE), f"{meeting.name} is over, but people are there"
             return
         rows = {_normal(row.person.address): row for row in event.attendees}
         beliefs = self._tenant.world.beliefs

@@ -20,6 +20,7 @@ from service.graph.subscriptions import GraphSubscriptions
 from service.intake.client_state import derive_client_state_keys
 from service.intake.notification import Accepted, build_rules, parse_notifications
 from service.pipeline.calendar import CalendarReads
+from service.pipeline.committer import CommitLimits
 from service.pipeline.people import People
 from service.pipeline.process import Processor
 from service.pipeline.retry import RetryLimits
@@ -178,6 +179,7 @@ class WorkerProcess(Process):
                 self.streams.states,
                 around.clock,
                 decision_limits=DecisionLimits(tolerance_s=TOLERANCE_S, grace_s=GRACE_S),
+                commit_limits=CommitLimits(look_again_s=2 * SWEEP_S),
                 random_hex=lambda size: "ab" * size,
             ),
             watch=watching.current,

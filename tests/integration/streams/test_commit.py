@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from service.entries import IntakeEntry, Kind, Origin
+from service.entries import IntakeEntry, Kind, Origin, parse_entry
 from service.errors import ConflictingVersionError, GenerationMissingError, StreamError
 from service.ports import OutgoingUpdate, TimerChange
 from service.reconcile.model import WHOLE, Address, EventId, InstanceKey, MeetingKey, OwnerKey
@@ -366,6 +366,28 @@ async def test_timer_is_set_replaced_and_ended(streams: Streams) -> None:
     await streams.intake.acknowledge([delivered.id])
     third = await streams.states.commit(build_commit(second.version, timers=[timer(at)]))
     await streams.states.commit(build_commit(third.version, timers=[timer(None)]))
+    assert await streams.due_list.count() == 0
+
+
+async def test_a_look_comes_due_once_as_an_entry_about_the_event_and_is_forgotten_with_the_owner(
+    streams: Streams,
+) -> None:
+    event, at = EventId("AAMk/é="), NEXT_MONTH
+    first = await streams.states.commit(build_commit(looks={event: at}))
+    second = await streams.states.commit(build_commit(first.version, looks={event: at}))
+    assert await streams.intake.release_due(at - timedelta(milliseconds=1), count=10) == 0
+    assert await streams.intake.release_due(at, count=10) == 1
+    [delivered] = await streams.intake.read("c", count=10, block_s=0)
+    assert parse_entry(delivered.fields) == IntakeEntry(
+        kind=Kind.EVENT,
+        origin=Origin.TIMER,
+        arrived_at=at.isoformat().replace("+00:00", "Z"),
+        mailbox=OWNER,
+        item=event,
+    )
+    await streams.intake.acknowledge([delivered.id])
+    await streams.states.commit(build_commit(second.version, looks={event: at}))
+    await streams.states.forget_owner(OWNER)
     assert await streams.due_list.count() == 0
 
 

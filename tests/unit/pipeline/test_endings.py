@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from service.entries import Origin
 from service.errors import LookedTooSoonError
 from service.pipeline.calendar import CalendarLimits, CalendarReads
+from service.pipeline.committer import CommitLimits
 from service.pipeline.outcomes import Ending
 from service.reconcile.model import EventId, GoneFact, OwnerKey
 from tests.unit.pipeline.world import World
@@ -120,3 +122,25 @@ async def test_a_meeting_long_past_is_told_and_kept_for_a_day() -> None:
     await world.event("e1")
     assert world.states.said() == ["attendee.added ann", "response.changed ann"]
     assert world.states.commits[-1].expires_at == world.clock.now() + timedelta(days=1)
+
+
+async def test_a_meeting_known_by_an_answer_alone_is_looked_at_again_and_its_end_told() -> None:
+    world = World()
+    world.put_event("e1", event(1, row("ann")))
+    world.put_message("m1", response("ann", "accepted", 10))
+    await world.message("m1")
+    assert [commit.looks for commit in world.states.commits] == [
+        {"e1": world.clock.now() + timedelta(seconds=CommitLimits().look_again_s)}
+    ]
+    world.reader.events.clear()
+    await world.event("e1", origin=Origin.TIMER)
+    assert endings(world) == ["deleted "]
+
+
+async def test_a_meeting_that_its_calendar_told_of_is_not_looked_at_again() -> None:
+    world = World()
+    world.put_event("e1", event(1, row("ann")))
+    world.put_message("m1", response("ann", "accepted", 10))
+    await world.event("e1")
+    await world.message("m1")
+    assert [commit.looks for commit in world.states.commits] == [{}, {}]
