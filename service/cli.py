@@ -81,6 +81,7 @@ COMMANDS: Final = {
         summary="Append a response.snapshot for every attendee of every meeting held.",
         example="response-sync snapshot alex@contoso.com",
     ),
+    "replay": Listed(place="replay:replay", summary="Dead letters: entries that were given up."),
 }
 
 app = typer.Typer(

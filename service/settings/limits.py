@@ -152,6 +152,9 @@ class CommandLimitSettings(BaseSettings):
     """What a command may read."""
 
     explain_updates_max: Count = Field(100_000, description="updates in which `explain` looks for its own")
+    replay_entries_max: Count = Field(
+        1000, description="dead letters that one `replay` lists, requeues or drops"
+    )
 
 
 class LimitSettings(

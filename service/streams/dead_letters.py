@@ -16,6 +16,7 @@ from service.streams.keys import KeyNames
 from service.streams.link import RedisLink, load_script, to_duration_ms
 
 _APPEND_DEAD: Final = load_script("append_dead")
+_TRIM_DEAD: Final = load_script("trim_dead")
 _DETAIL_CHARACTERS_MAX: Final = 500
 
 
@@ -77,6 +78,25 @@ class DeadLetters:
         start = after if after == "-" else f"({after}"
         page = await self._link.call("XRANGE", self._key, start, "+", "COUNT", count)
         return tuple(DeadLetter(id=entry_id, fields=fields) for entry_id, fields in page)
+
+    async def read_newest(self, *, before: str = "", count: int = 100) -> tuple[DeadLetter, ...]:
+        """Give the newest dead letters, newest first; `before` is an id, and only older ones are given."""
+        end = f"({before}" if before else "+"
+        page = await self._link.call("XREVRANGE", self._key, end, "-", "COUNT", count)
+        return tuple(DeadLetter(id=entry_id, fields=fields) for entry_id, fields in page)
+
+    async def find(self, ids: Sequence[str]) -> tuple[DeadLetter, ...]:
+        """Give those of these ids that are there, in the order asked."""
+        found: list[DeadLetter] = []
+        for one in ids:
+            page = await self._link.call("XRANGE", self._key, one, one)
+            found += [DeadLetter(id=entry_id, fields=fields) for entry_id, fields in page]
+        return tuple(found)
+
+    async def drop_old(self) -> int:
+        """Drop those beyond the age although none was added since; gives how many."""
+        dropped: int = await self._link.run(_TRIM_DEAD, [self._key], [self._age_max_ms])
+        return dropped
 
     async def drop(self, ids: Sequence[str]) -> int:
         """Delete dead letters; gives how many there were."""

@@ -13,8 +13,12 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from typer.testing import CliRunner, Result
 
+from service.cli import app
 from service.embedded import EmbeddedRedis, Listener, embedded_redis
+from service.settings import Settings, setting_name
+from tests.integration.commanding import Run
 from tests.integration.surroundings import Surroundings, open_surroundings
 
 
@@ -48,3 +52,28 @@ async def surroundings(tmp_path: Path, redis_url: str, prefix: str) -> AsyncIter
     """A fresh tenant, the shared server, and free ports, for commands in processes of their own."""
     async with open_surroundings(tmp_path, redis_url, prefix) as surroundings:
         yield surroundings
+
+
+@pytest.fixture
+def environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, redis_url: str, prefix: str
+) -> dict[str, str]:
+    """Settings that lead to the server of the tests and to nobody else's keys."""
+    for field in Settings.model_fields:
+        monkeypatch.delenv(setting_name(field), raising=False)
+    given = {"REDIS_URL": redis_url, "RESPONSE_SYNC_STREAM": prefix}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    return given
+
+
+@pytest.fixture
+def run(environment: dict[str, str]) -> Run:
+    """Run a command in this process."""
+    assert environment
+
+    def invoke(*arguments: str, typed: str | None = None) -> Result:
+        return CliRunner().invoke(app, list(arguments), input=typed)
+
+    return invoke

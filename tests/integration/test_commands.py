@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from service.bootstrap.deciding import build_committer
-from service.bootstrap.redis_side import Streams, open_streams
-from service.cli import app
+from service.bootstrap.redis_side import Streams
 from service.clock import SystemClock
 from service.commands import requests
 from service.ports import Book
 from service.reconcile.model import Address, Fact, MailboxKey, MeetingKey
 from service.roster import WatchedOwner, encode_record
-from service.settings import Scope, Settings, read_settings, setting_name
+from service.settings import Scope, read_settings
 from service.streams.update_stream import BEGINNING
 from service.subscriptions.records import OwnerProgress, encode, name_owner_progress
+from tests.integration.commanding import Run, with_streams
 from tests.schema import check_entries
 from tests.unit.reconcile.build import MEETING, OWNER, event, response, row
 
@@ -36,42 +33,6 @@ ALEX = WatchedOwner(
     inboxes=(MailboxKey("inbox"),),
     is_baselined=True,
 )
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, redis_url: str, prefix: str
-) -> dict[str, str]:
-    """Settings that lead to the server of the tests and to nobody else's keys."""
-    for field in Settings.model_fields:
-        monkeypatch.delenv(setting_name(field), raising=False)
-    given = {"REDIS_URL": redis_url, "RESPONSE_SYNC_STREAM": prefix}
-    for name, value in given.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.chdir(tmp_path)
-    return given
-
-
-@pytest.fixture
-def run(environment: dict[str, str]) -> Run:
-    """Run a command in this process."""
-    assert environment
-
-    def invoke(*arguments: str, typed: str | None = None) -> Result:
-        return CliRunner().invoke(app, list(arguments), input=typed)
-
-    return invoke
-
-
-def with_streams(work: Callable[[Streams], Any]) -> Any:
-    """Do something with what is kept in Redis."""
-
-    async def main() -> Any:
-        async with open_streams(read_settings(Scope.REDIS)) as streams:
-            return await work(streams)
-
-    return asyncio.run(main())
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Dead letters for whoever repairs: what each reason means, which are meant, and another try for them."""

@@ -1,0 +1,46 @@
+"""A dead letter as plain data, fit for JSON: what `replay` prints and the dashboard shows. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from service.entries import parse_entry
+from service.replay.reasons import explain_reason
+from service.replay.selection import read_moment
+from service.streams.dead_letters import DeadLetter
+
+_DEAD = "dead_"
+Shown = dict[str, Any]
+
+
+def describe_letter(letter: DeadLetter) -> Shown:
+    """Give the entry, why it was given up, what that means and what to do."""
+    meaning = explain_reason(letter.reason)
+    fields = letter.fields
+    return {
+        "id": letter.id,
+        "diedAt": read_moment(letter.id).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "reason": letter.reason,
+        "meaning": meaning.words,
+        "remedy": meaning.remedy,
+        "detail": fields.get("dead_detail", ""),
+        "deliveries": fields.get("dead_deliveries", ""),
+        "intakeEntry": fields.get("dead_entry", ""),
+        "requeueable": is_requeueable(fields),
+        "entry": {name: text for name, text in sorted(fields.items()) if not name.startswith(_DEAD)},
+    }
+
+
+def find_subject(entry: Mapping[str, str]) -> str:
+    """Name the mailbox or owner that an entry is about; empty where it names neither."""
+    return entry.get("mailbox") or entry.get("owner") or ""
+
+
+def is_requeueable(fields: Mapping[str, str]) -> bool:
+    """Tell whether the entry can be read, and so be tried again."""
+    try:
+        parse_entry(fields)
+    except ValueError:
+        return False
+    return True
