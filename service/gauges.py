@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Final, Protocol
@@ -17,7 +17,9 @@ from service.errors import StreamError
 from service.intake.client_state import ResourceKind
 from service.metrics import Measure, Metrics
 from service.ports import Generation
+from service.pulse.reading import Vitals
 from service.streams.intake_stream import IntakeDepth
+from service.streams.server_facts import ServerFacts
 from service.subscriptions.status import KeeperStatus, ResourceStatus
 
 _MS_PER_S: Final = 1_000
@@ -90,6 +92,39 @@ class IntakeGauges:
         if moment_ms is None:
             return 0.0
         return max(self._clock.now().timestamp() - moment_ms / _MS_PER_S, 0.0)
+
+
+class SystemGauges:
+    """Which processes live, and how much of its memory Redis uses. Any process may show it."""
+
+    def __init__(
+        self,
+        read_vitals: Callable[[], Awaitable[Vitals]],
+        fetch_facts: Callable[[], Awaitable[ServerFacts]],
+        metrics: Metrics,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            read_vitals, fetch_facts: ask Redis; raise `StreamError`.
+        """
+        self._read_vitals = read_vitals
+        self._fetch_facts = fetch_facts
+        self._metrics = metrics
+
+    async def refresh(self) -> None:
+        """Measure once.
+
+        Raises:
+            StreamError: Redis is away; nothing is shown.
+        """
+        metrics = self._metrics
+        with _hidden_on_failure((metrics.processes, metrics.redis_memory, metrics.redis_memory_limit)):
+            alive = (await self._read_vitals()).count_alive()
+            facts = await self._fetch_facts()
+        metrics.processes.show({(role,): count for role, count in alive.items()})
+        metrics.redis_memory.show_one(facts.used_bytes)
+        metrics.redis_memory_limit.show_one(facts.limit_bytes or None)
 
 
 class MailboxGauges:

@@ -32,6 +32,8 @@ EVENTS: Final[dict[str, str]] = {
     "owner.baselined": "an owner's first full read is complete",
     "owner.lookup_failed": "an entry of the roster could not be looked up; `words` says why",
     "owner.removed": "an owner left the roster and is purged",
+    "pulse.chore_failed": "old dead letters or idle consumers could not be taken away this minute (debug)",
+    "pulse.lost": "this process could not tell of itself in Redis; the dashboard does not see it",
     "redis.awaited": "a starting role waits for Redis",
     "role.started": "a role does its work",
     "role.stopped": "a role ended; `outcome`",

@@ -21,7 +21,8 @@ from prometheus_client.process_collector import ProcessCollector
 _PREFIX: Final = "response_sync"
 _FAST: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _CALL: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-_DELAY: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0)
+DELAY_BOUNDS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0)
+"""Upper bounds of the buckets of the delay from a notification to its update, in seconds."""
 _SIZES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
 
 
@@ -122,6 +123,7 @@ class Metrics:
         self._add_pipeline()
         self._add_graph()
         self._add_subscriptions()
+        self._add_system()
 
     def _add_web(self) -> None:
         """Add what the public listener counts."""
@@ -190,7 +192,9 @@ class Metrics:
             "updates_published", "Entries of the update stream, by type.", "type"
         )
         self.update_delay_seconds = self._histogram(
-            "update_delay_seconds", "From the arrival of a notification to the update that followed.", _DELAY
+            "update_delay_seconds",
+            "From the arrival of a notification to the update that followed.",
+            DELAY_BOUNDS_S,
         )
         self.missed_notifications = self._counter(
             "missed_notifications",
@@ -272,6 +276,19 @@ class Metrics:
             "keeper_duty_seconds", "Duration of a duty of the keeper, by kind.", _CALL, "kind"
         )
         self.is_leader = self._gauge("keeper_is_leader", "1 where this process holds the keeper's lease.")
+
+    def _add_system(self) -> None:
+        """Add what is known about the processes together, their clocks and their Redis."""
+        self.processes = self._measure(
+            "processes", "Processes that were heard of lately, by role: web, worker, keeper.", "role"
+        )
+        self.clock_ahead = self._gauge(
+            "clock_ahead_seconds", "How far another clock is ahead of ours, by whose: graph, redis.", "clock"
+        )
+        self.redis_memory = self._measure("redis_memory_bytes", "Memory that Redis uses.")
+        self.redis_memory_limit = self._measure(
+            "redis_memory_limit_bytes", "Memory that Redis may use; not shown where there is no limit."
+        )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         name = self._describe(f"{name}_total", text, labels)

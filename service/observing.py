@@ -48,6 +48,10 @@ class GraphMetrics:
         self._metrics.graph_wait_seconds.inc(retry_after_s or 0)
         _LOG.warning("graph.request_throttled", kind=kind, wait_s=retry_after_s)
 
+    def clock_read(self, *, ahead_s: float) -> None:
+        """Show how far Graph's clock is ahead of ours."""
+        self._metrics.clock_ahead.labels("graph").set(ahead_s)
+
     def token_acquired(self, *, duration_s: float, expires_at_s: float) -> None:
         """Count a token that was got, and show when it ends."""
         self._metrics.tokens.labels("got").inc()

@@ -18,6 +18,7 @@ from service.streams.intake_stream import RedisIntakeStream
 from service.streams.keys import KeyNames
 from service.streams.lease import RedisLease
 from service.streams.link import RedisLink
+from service.streams.pulse import RedisPulse
 from service.streams.records import RedisRecords
 from service.streams.state import RedisStateStore
 from service.streams.update_stream import UpdateStreamReader
@@ -39,6 +40,7 @@ class Streams:
     lease: RedisLease
     generation: RedisGeneration
     updates: UpdateStreamReader
+    pulse: RedisPulse
 
 
 @asynccontextmanager
@@ -87,4 +89,11 @@ def _build_streams(settings: Settings, link: RedisLink) -> Streams:
         lease=RedisLease(link, keys),
         generation=RedisGeneration(link, keys, intake),
         updates=UpdateStreamReader(link, keys),
+        pulse=RedisPulse(
+            link,
+            keys,
+            forget_s=settings.pulse_forget_s,
+            processes_max=settings.pulse_processes_max,
+            minutes_kept=settings.pulse_minutes,
+        ),
     )

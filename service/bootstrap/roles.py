@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum
 
 from service.admin import AdminListener, Refresh
+from service.bootstrap.pulse import beating, build_system_gauges
 from service.bootstrap.redis_side import Streams, open_streams
 from service.clock import SystemClock
 from service.gauges import IntakeGauges, MailboxGauges
@@ -41,6 +42,7 @@ async def open_roles(settings: Settings, names: Collection[RoleName]) -> AsyncIt
             roles += await stack.enter_async_context(_open_readers(settings, names, streams, metrics))
         refreshes = _list_refreshes(settings, names, streams, metrics)
         await stack.enter_async_context(_open_admin(settings, roles, refreshes, metrics))
+        await stack.enter_async_context(beating(settings, streams, roles, metrics))
         yield roles
 
 
@@ -75,7 +77,10 @@ def _list_refreshes(
 ) -> list[Refresh]:
     """Say what is measured when somebody scrapes: the work that waits, and the keeper's books."""
     clock = SystemClock()
-    refreshes: list[Refresh] = [IntakeGauges(streams.intake, metrics, clock).refresh]
+    refreshes: list[Refresh] = [
+        IntakeGauges(streams.intake, metrics, clock).refresh,
+        build_system_gauges(settings, streams, metrics).refresh,
+    ]
     if RoleName.KEEPER in names:
         from service.bootstrap.keeper import build_status_reader
 

@@ -180,7 +180,11 @@ class GraphClient:
                     "Graph sent a redirect, which is not followed", status=response.status, code="redirect"
                 )
             raw = await self._read_bounded(response)
-            return build_answer(response.status, response.headers.items(), raw, now=self._clock.now())
+        now = self._clock.now()
+        answer = build_answer(response.status, response.headers.items(), raw, now=now)
+        if "Date" in response.headers:
+            self._observer.clock_read(ahead_s=(answer.at.to_datetime() - now).total_seconds())
+        return answer
 
     async def _read_bounded(self, response: aiohttp.ClientResponse) -> bytes:
         parts = bytearray()

@@ -21,6 +21,9 @@ class GraphObserver(Protocol):
     def request_throttled(self, *, kind: str, retry_after_s: float | None) -> None:
         """Graph asked to wait; None where it named no time."""
 
+    def clock_read(self, *, ahead_s: float) -> None:
+        """Graph told its time with an answer; so far it is ahead of ours, to the second."""
+
     def token_acquired(self, *, duration_s: float, expires_at_s: float) -> None:
         """A token was got; it ends at `expires_at_s`, Unix time."""
 
@@ -41,6 +44,8 @@ class SilentObserver:
     def part_answered(self, *, kind: str, status: int) -> None: ...
 
     def request_throttled(self, *, kind: str, retry_after_s: float | None) -> None: ...
+
+    def clock_read(self, *, ahead_s: float) -> None: ...
 
     def token_acquired(self, *, duration_s: float, expires_at_s: float) -> None: ...
 

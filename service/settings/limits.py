@@ -148,6 +148,27 @@ class RoleLimitSettings(BaseSettings):
     drain_s: Seconds = Field(20.0, description="how long a stopping process waits for what it has taken")
 
 
+class PulseLimitSettings(BaseSettings):
+    """What each process tells of itself, for the dashboard."""
+
+    pulse_interval_s: Seconds = Field(5.0, description="how often a process tells of itself")
+    pulse_forget_s: Seconds = Field(600.0, description="a process silent for so long is shown no more")
+    pulse_processes_max: Count = Field(200, description="processes that are shown")
+    pulse_minutes: Count = Field(60, description="minutes for which the dashboard has figures")
+
+
+class DashboardLimitSettings(BaseSettings):
+    """What the dashboard may cost."""
+
+    dashboard_clients_max: Count = Field(20, description="pages that are kept up to date, per process")
+    dashboard_interval_s: Seconds = Field(2.0, description="between two looks, and so two messages to a page")
+    dashboard_rows_max: Count = Field(500, description="mailboxes or meetings that a page lists, worst first")
+    dashboard_meetings_max: Count = Field(2000, description="meetings that one search looks at")
+    dashboard_search_s: Seconds = Field(5.0, description="for one search")
+    dashboard_session_hours: Seconds = Field(12.0, description="after signing in with ADMIN_TOKEN")
+    dashboard_logins_max: Count = Field(10, description="wrong tokens per minute, then nobody may sign in")
+
+
 class CommandLimitSettings(BaseSettings):
     """What a command may read."""
 
@@ -164,6 +185,8 @@ class LimitSettings(
     GraphLimitSettings,
     KeeperLimitSettings,
     RoleLimitSettings,
+    PulseLimitSettings,
+    DashboardLimitSettings,
     CommandLimitSettings,
 ):
     """All of them."""

@@ -40,7 +40,7 @@ class Lifetime(StrEnum):
     MEETING = "meeting"
     """Expires some time after the meeting's end (`RETENTION_DAYS`); an endless series has no end."""
     LEASE = "lease"
-    """Expires by itself within seconds unless it is renewed."""
+    """Expires by itself unless it is renewed, after seconds or minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +80,10 @@ KEYS: Final = (
         purpose="records by name: roster, watched owners, subscriptions, mailboxes"),
     Key(pattern="{STREAM}:counter:<book>", type="string", lifetime=Lifetime.KEPT, writer="keeper, `owners`",
         purpose="differs after every change of the book"),
+    Key(pattern="{STREAM}:processes", type="hash", lifetime=Lifetime.LEASE, writer="every role",
+        purpose="which processes live, and how each one does"),
+    Key(pattern="{STREAM}:minute:<minute>", type="hash", lifetime=Lifetime.LEASE, writer="every role",
+        purpose="what all processes counted in one minute, for the dashboard"),
     Key(pattern="{STREAM}:lease:<name>", type="string", lifetime=Lifetime.LEASE, writer="keeper",
         purpose="who holds the lease now"),
     Key(pattern="{STREAM}:fence:<name>", type="string", lifetime=Lifetime.KEPT, writer="keeper",
@@ -148,6 +152,13 @@ class KeyNames:
 
     def counter(self, book: Book) -> str:
         return f"{{{self.stream}}}:counter:{encode_text(book)}"
+
+    @property
+    def processes(self) -> str:
+        return f"{{{self.stream}}}:processes"
+
+    def minute(self, minute: int) -> str:
+        return f"{{{self.stream}}}:minute:{minute}"
 
     def lease(self, name: str) -> str:
         return f"{{{self.stream}}}:lease:{encode_text(name)}"

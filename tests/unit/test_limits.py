@@ -10,6 +10,7 @@ from service.intake.listener import ListenerLimits
 from service.intake.webhook import WebhookLimits
 from service.limits.deciding import take_commit_limits, take_decision_limits
 from service.limits.keeper import take_keeper_options
+from service.limits.pulse import take_pulse_limits
 from service.limits.redis_side import take_redis_limits
 from service.limits.web import take_listener_limits, take_webhook_limits
 from service.limits.worker import (
@@ -23,6 +24,7 @@ from service.pipeline.committer import CommitLimits
 from service.pipeline.people import PeopleLimits
 from service.pipeline.retry import RetryLimits
 from service.pipeline.worker import WorkerLimits
+from service.pulse.beating import PulseLimits
 from service.reconcile.decide import DecisionLimits
 from service.settings import Settings
 from service.streams.connection import RedisLimits
@@ -41,6 +43,7 @@ def defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Settings:
 
 def test_each_part_gets_its_own_defaults(defaults: Settings) -> None:
     taken = {
+        "pulse": take_pulse_limits(defaults),
         "webhook": take_webhook_limits(defaults),
         "calendar": take_calendar_limits(defaults),
         "people": take_people_limits(defaults),
@@ -52,6 +55,7 @@ def test_each_part_gets_its_own_defaults(defaults: Settings) -> None:
     }
 
     assert taken == {
+        "pulse": PulseLimits(),
         "webhook": WebhookLimits(),
         "calendar": CalendarLimits(),
         "people": PeopleLimits(),

@@ -79,6 +79,7 @@ class RecordingObserver:
         self.throttles: list[tuple[str, float | None]] = []
         self.tokens: list[str] = []
         self.notes: list[str] = []
+        self.clocks: list[float] = []
 
     def request_sent(self) -> None: ...
 
@@ -91,6 +92,9 @@ class RecordingObserver:
 
     def request_throttled(self, *, kind: str, retry_after_s: float | None) -> None:
         self.throttles.append((kind, retry_after_s))
+
+    def clock_read(self, *, ahead_s: float) -> None:
+        self.clocks.append(ahead_s)
 
     def token_acquired(self, *, duration_s: float, expires_at_s: float) -> None:
         assert duration_s >= 0

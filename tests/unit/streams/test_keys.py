@@ -45,6 +45,8 @@ def list_names(keys: KeyNames, owner: OwnerKey, meeting: MeetingKey, event: Even
         "{STREAM}:layout": keys.layout,
         "{STREAM}:book:<book>": keys.book(Book.ROSTER),
         "{STREAM}:counter:<book>": keys.counter(Book.ROSTER),
+        "{STREAM}:processes": keys.processes,
+        "{STREAM}:minute:<minute>": keys.minute(29_450_000),
         "{STREAM}:lease:<name>": keys.lease("keeper"),
         "{STREAM}:fence:<name>": keys.fence("keeper"),
         "{PARTITION}:generation": keys.generation(p),
