@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from service.bootstrap.redis_side import Streams, open_streams
+from service.bootstrap.redis_side import open_streams
 from service.cloud_events import Redacted, build_redactor, build_source
 from service.commands.explain_text import draw_story
 from service.commands.finding import find_meeting, find_owner
 from service.commands.running import prepare, run
 from service.commands.screen import open_screen, print_json, show_text
-from service.commands.story import Published, Shown, describe_story
 from service.errors import CommandError
 from service.limits.deciding import take_decision_limits
-from service.ports import StoredMeeting
 from service.reconcile.explain import AttendeeStory, explain
 from service.reconcile.matching import normalize_address
-from service.reconcile.model import WHOLE, MeetingKey
+from service.reconcile.model import WHOLE
 from service.reconcile.state import decode_state
-from service.roster import WatchedOwner
 from service.settings import Scope, Settings
-
-PAGE_UPDATES: Final = 1_000
-CLOCK_SLACK_MS: Final = 60_000
-"""Epochs may run ahead of the ids of a stream by a little, where many meetings were born at once."""
+from service.views.published import search_published
+from service.views.story import Shown, describe_story
 
 
 def explain_answers(
@@ -63,7 +57,13 @@ async def _read(settings: Settings, given_owner: str, given_meeting: str, attend
         limits = take_decision_limits(settings)
         stories = explain(decode_state(stored.fields), tolerance_ns=limits.tolerance_ns)
         chosen = _choose(stories, attendee)
-        search = await _search(settings, streams, owner, meeting, stored)
+        search = await search_published(
+            streams.updates,
+            streams.keys.updates(streams.keys.partition_of(owner.key)),
+            source=build_source(owner.key, meeting, WHOLE),
+            epoch=stored.epoch,
+            entries_max=settings.explain_updates_max,
+        )
     redactor = build_redactor(settings.redact, settings.secret_key.get_secret_value().encode())
     return {
         "owner": owner.address,
@@ -102,37 +102,3 @@ def _choose(stories: tuple[AttendeeStory, ...], given: str | None) -> list[Atten
     held = ", ".join(story.person for story in stories) or "nobody"
     problem = f"{len(named)} attendees are like" if named else "Nothing is held of"
     raise CommandError(f"{problem} {given!r}. Held: {held}.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Search:
-    """What a meeting's stream says.
-
-    Attributes:
-        found: oldest first.
-        ended_at: id of the oldest update that was looked at, where there may be older ones; else empty.
-    """
-
-    found: list[Published]
-    ended_at: str
-
-
-async def _search(
-    settings: Settings, streams: Streams, owner: WatchedOwner, meeting: MeetingKey, stored: StoredMeeting
-) -> _Search:
-    """Read the update stream backwards to the birth of the meeting's state, or to the limit."""
-    stream = streams.keys.updates(streams.keys.partition_of(owner.key))
-    source = build_source(owner.key, meeting, WHOLE)
-    born_ms = (stored.epoch or 0) - CLOCK_SLACK_MS
-    found: list[Published] = []
-    before, left = "", settings.explain_updates_max
-    while left > 0:
-        page = await streams.updates.list_newest(stream, count=min(PAGE_UPDATES, left), before=before)
-        for update in page:
-            one = Published.read(update.id, update.fields)
-            if one.source == source or one.source.startswith(f"{source}/instances/"):
-                found.append(one)
-        if len(page) < min(PAGE_UPDATES, left) or int(page[-1].id.partition("-")[0]) < born_ms:
-            return _Search(found=found[::-1], ended_at="")
-        before, left = page[-1].id, left - len(page)
-    return _Search(found=found[::-1], ended_at=before)

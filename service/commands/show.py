@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from service.bootstrap.redis_side import Streams, open_streams
+from service.bootstrap.redis_side import open_streams
 from service.commands.finding import find_meeting, find_owner
 from service.commands.running import prepare, run
 from service.commands.screen import build_table, open_screen, print_json, show_text
 from service.commands.update_text import STANDING_STYLES, VALUE_STYLES
 from service.limits.deciding import take_decision_limits
 from service.pipeline.committer import read_state
-from service.reconcile.attendee import DerivedAttendee
-from service.reconcile.derive import DerivedInstance, derive
-from service.reconcile.model import AttendeeType, MeetingKey
-from service.roster import WatchedOwner
 from service.settings import Scope, Settings
-
-Shown = dict[str, Any]
+from service.views.attendance import Shown, describe_attendance
 
 
 def show(
@@ -54,61 +49,14 @@ async def _read(settings: Settings, given_owner: str, given_meeting: str | None)
             meetings = await streams.states.list_meetings(owner.key)
         else:
             meetings = (await find_meeting(streams.states, owner, given_meeting),)
-        return [one for meeting in meetings for one in await _derive(settings, streams, owner, meeting)]
-
-
-async def _derive(
-    settings: Settings, streams: Streams, owner: WatchedOwner, meeting: MeetingKey
-) -> list[Shown]:
-    state = await read_state(streams.states, owner.key, meeting)
-    derived = derive(state.facts, tolerance_ns=take_decision_limits(settings).tolerance_ns)
-    return [
-        {
-            "owner": owner.address,
-            "meeting": meeting,
-            "instance": key or None,
-            **_describe_instance(instance),
-        }
-        for key, instance in derived.instances.items()
-    ]
-
-
-def _describe_instance(instance: DerivedInstance) -> Shown:
-    details = instance.head.details
-    return {
-        "subject": details.subject,
-        "start": {"dateTime": details.start.date_time, "timeZone": details.start.time_zone},
-        "ending": instance.ending or None,
-        "tally": _count(instance),
-        "attendees": [_describe_attendee(address, one) for address, one in instance.attendees.items()],
-    }
-
-
-def _describe_attendee(address: str, attendee: DerivedAttendee) -> Shown:
-    witness = None if attendee.answer is None else attendee.answer
-    return {
-        "address": address,
-        "name": attendee.row.name,
-        "type": str(attendee.row.type),
-        "value": str(attendee.value),
-        "standing": str(attendee.standing),
-        "overdue": attendee.is_overdue,
-        "inherited": not attendee.is_own,
-        "time": attendee.at.text if attendee.at else None,
-        "message": None if witness is None else {"value": str(witness.value), "time": witness.at.text},
-        "event": {
-            "value": str(attendee.row.value),
-            "time": attendee.row.at.text if attendee.row.at else None,
-        },
-    }
-
-
-def _count(instance: DerivedInstance) -> dict[str, int]:
-    tally = dict.fromkeys(("accepted", "tentativelyAccepted", "declined", "none"), 0)
-    for attendee in instance.attendees.values():
-        if attendee.row.type is not AttendeeType.RESOURCE:
-            tally[str(attendee.value)] += 1
-    return tally
+        tolerance_ns = take_decision_limits(settings).tolerance_ns
+        return [
+            {"owner": owner.address, "meeting": meeting, **one}
+            for meeting in meetings
+            for one in describe_attendance(
+                (await read_state(streams.states, owner.key, meeting)).facts, tolerance_ns=tolerance_ns
+            )
+        ]
 
 
 def _summarize(one: Shown) -> str:

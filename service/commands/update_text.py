@@ -5,7 +5,6 @@ Everything shown here came from mail and calendars: it is escaped by `screen.sho
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from rich.text import Text
 
 from service.cloud_events import TYPE_PREFIX
 from service.commands.screen import build_table, show_text
+from service.views.published import read_data
 
 VALUE_STYLES: Final = {"accepted": "green", "tentativelyAccepted": "yellow", "declined": "red"}
 STANDING_STYLES: Final = {"confirmed": "green", "conflicting": "bold red", "reported": "yellow"}
@@ -37,15 +37,6 @@ def describe_update(stream_id: str, fields: Mapping[str, str]) -> Text:
     line.append("  ")
     line.append_text(show_text(f"“{event.get('subject') or 'private'}”", "dim"))
     return line
-
-
-def read_data(fields: Mapping[str, str]) -> dict[str, Any]:
-    """Read the `data` of an update; empty where it is not what the contract says."""
-    try:
-        data = json.loads(fields.get("data", ""))
-    except ValueError:
-        return {}
-    return data if isinstance(data, dict) else {}
 
 
 def format_stream_time(stream_id: str) -> str:

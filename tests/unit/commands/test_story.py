@@ -8,10 +8,11 @@ from dataclasses import replace
 from hypothesis import given
 
 from service.commands.explain_text import draw_story
-from service.commands.story import Published, Shown, describe_story
 from service.reconcile.derive import derive
 from service.reconcile.explain import explain
 from service.reconcile.model import Address, Fact
+from service.views.published import Published
+from service.views.story import Shown, describe_story
 from tests.reference.histories import History, histories
 from tests.unit.reconcile.build import at, event, proposal, response, row
 from tests.unit.reconcile.published import LIMITS, Stream

@@ -1,14 +1,10 @@
-"""The story of an attendee as plain data, fit for JSON: what `explain` prints and draws. Pure."""
+"""The story of an attendee as plain data, fit for JSON: `explain` draws it, the dashboard shows it. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
-from urllib.parse import unquote
 
-from service.cloud_events import TYPE_PREFIX
-from service.commands.update_text import read_data
 from service.reconcile.explain import AnswerStory, AttendeeStory, InstanceStory, RowStory
 from service.reconcile.facts import Alias
 from service.reconcile.instant import Instant
@@ -16,51 +12,9 @@ from service.reconcile.journal import Journal, JournalEntry
 from service.reconcile.model import WHOLE, Pair, Proposal, Slot
 from service.reconcile.rules import TABLE
 from service.reconcile.wording import FATES, OWNS, SITUATIONS, VERDICTS, describe_rule
+from service.views.published import Published
 
 Shown = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
-    """An update as far as the story tells of it.
-
-    Attributes:
-        id: of the entry in the stream, which begins with the time of publishing.
-        event_id: the update's own `id`.
-        subject: the attendee; None at meeting level.
-        instance: original date of the occurrence; None for the whole.
-    """
-
-    id: str
-    event_id: str
-    source: str
-    subject: str | None
-    instance: str | None
-    type: str
-    value: str | None
-    previous: str | None
-    standing: str | None
-    time: str | None
-
-    @classmethod
-    def read(cls, entry_id: str, fields: Mapping[str, str]) -> Published:
-        """Read an entry of the stream; members that are not there are None."""
-        data = read_data(fields)
-        response = data.get("response") or {}
-        source = fields.get("source", "")
-        _, is_occurrence, instance = source.partition("/instances/")
-        return cls(
-            id=entry_id,
-            event_id=fields.get("id", ""),
-            source=source,
-            subject=fields.get("subject"),
-            instance=unquote(instance) if is_occurrence else None,
-            type=fields.get("type", "").removeprefix(TYPE_PREFIX),
-            value=response.get("value"),
-            previous=response.get("previous"),
-            standing=data.get("standing"),
-            time=fields.get("time"),
-        )
 
 
 def describe_story(story: AttendeeStory, published: Sequence[Published]) -> Shown:
