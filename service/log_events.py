@@ -48,6 +48,7 @@ EVENTS: Final[dict[str, str]] = {
     "subscriptions.comparison_failed": "Graph could not be asked what it holds",
     "token.acquired": "an access token was got",
     "token.refused": "no access token was to be had; `outcome` is the code",
+    "web.files_limited": "the system allows too few open files for CONNECTIONS_MAX",
     "web.listening": "the public listener is up",
     "web.request_failed": "a request met an error that nobody foresaw",
     "worker.outage_met": "Redis is away; the worker waits, what it took stays pending",

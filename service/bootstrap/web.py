@@ -10,6 +10,7 @@ from service.clock import Clock, SystemClock
 from service.intake.appender import Appender, Durability
 from service.intake.listener import PublicListener, build_tls_context
 from service.intake.notification import build_rules
+from service.intake.open_files import allow_connections
 from service.intake.webhook import Webhook
 from service.limits.web import take_listener_limits, take_webhook_limits
 from service.metrics import Metrics
@@ -38,12 +39,14 @@ def build_web(settings: Settings, streams: Streams, metrics: Metrics) -> WebRole
     tls = None
     if settings.tls_cert_file:
         tls = build_tls_context(Path(settings.tls_cert_file), Path(settings.tls_key_file))
+    limits = take_listener_limits(settings)
+    allow_connections(limits.connections_max)
     listener = PublicListener(
         webhook.handle,
         host=settings.host,
         port=settings.port,
         metrics=metrics,
-        limits=take_listener_limits(settings),
+        limits=limits,
         tls=tls,
     )
     return WebRole(listener=listener, appender=appender)

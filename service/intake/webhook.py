@@ -11,7 +11,7 @@ or say more than a status: whoever forges a notification learns nothing from the
 | 404, 405 | any other path; any method but POST |
 | 408 | the body did not arrive in time |
 | 413, 415 | too large; not JSON by its type, or compressed |
-| 503 | could not store, with Retry-After: Graph tries again for hours |
+| 503 | could not store, or too much is arriving; with Retry-After: Graph tries again for hours |
 
 Source: https://learn.microsoft.com/graph/change-notifications-delivery-webhooks
 """
@@ -32,6 +32,7 @@ from multidict import istr
 
 from service.clock import Clock
 from service.errors import NotificationError, StreamError
+from service.intake.arriving import Arriving, ArrivingBodies, Turns
 from service.intake.client_state import LIFECYCLE_PATH, NOTIFICATIONS_PATH
 from service.intake.notification import (
     Accepted,
@@ -60,15 +61,20 @@ class WebhookLimits:
 
     Attributes:
         body_bytes_max: of one body.
-        bodies_bytes_max: of all bodies that are still arriving, together.
+        bodies_bytes_max: of all bodies that are still arriving, together; beyond, the one that takes longest
+            is given up.
         body_timeout_s: from the head of a request to the end of its body.
+        large_body_bytes: a body beyond this waits for its turn to be read.
+        large_bodies_bytes_per_s: such bodies are read no faster, all together.
         token_chars_max: of a validation token, decoded; Graph's have about 120.
         retry_after_s: what a 503 asks Graph to wait.
     """
 
     body_bytes_max: int = 4_000_000
-    bodies_bytes_max: int = 32_000_000
+    bodies_bytes_max: int = 16_000_000
     body_timeout_s: float = 10.0
+    large_body_bytes: int = 65_536
+    large_bodies_bytes_per_s: int = 8_000_000
     token_chars_max: int = 2048
     retry_after_s: int = 10
 
@@ -126,7 +132,8 @@ class Webhook:
         self._clock = clock
         self._metrics = metrics
         self._limits = limits
-        self._arriving_bytes = 0
+        self._arriving = ArrivingBodies(limits.bodies_bytes_max)
+        self._turns = Turns(clock, bytes_per_s=limits.large_bodies_bytes_per_s)
         self._stored = metrics.notification_items.labels("stored", "")
         self._counts: dict[tuple[str, int], Count] = {}
         self._this_second = _Second(clock.now())
@@ -197,38 +204,41 @@ class Webhook:
     # --- Body ---
 
     def _take_body(self, request: web.BaseRequest) -> bytes:
-        """Give the body where it has come already, as nearly every one has; else empty."""
+        """Give the body where it has come already and is small, as nearly every one is; else empty."""
         content = request.content
-        return self._checked(content.read_nowait()) if content.is_eof() else b""
+        is_at_hand = content.is_eof() and content.total_bytes <= self._limits.large_body_bytes
+        return self._checked(content.read_nowait()) if is_at_hand else b""
 
     async def _read_body(self, request: web.BaseRequest) -> bytes:
         """Wait for the body, within its limits.
 
         Raises:
-            Refusal: too large, too slow, or broken.
+            Refusal: too large, too slow, or broken; or there is too much of all bodies together.
         """
         if (request.content_length or 0) > self._limits.body_bytes_max:
             raise Refusal(413, closes=True)
         await _continue(request)
+        arriving = None
         try:
-            async with asyncio.timeout(self._limits.body_timeout_s):
-                return await self._gather_body(request)
+            async with asyncio.timeout(self._limits.body_timeout_s) as deadline:
+                with self._arriving.hold(deadline) as arriving:
+                    return await self._gather_body(request, arriving)
         except TimeoutError as error:
+            if arriving is not None and (arriving.was_given_up or arriving.is_complete):
+                raise self._try_later(closes=True) from error
             raise Refusal(408, closes=True) from error
-        except web.RequestPayloadError as error:
+        except (web.RequestPayloadError, ConnectionError) as error:
             raise Refusal(400, closes=True) from error
 
-    async def _gather_body(self, request: web.BaseRequest) -> bytes:
+    async def _gather_body(self, request: web.BaseRequest, arriving: Arriving) -> bytes:
         body = bytearray()
-        try:
-            while chunk := await request.content.readany():
-                body += chunk
-                self._arriving_bytes += len(chunk)
-                self._checked(body)
-                if self._arriving_bytes > self._limits.bodies_bytes_max:
-                    raise self._try_later()
-        finally:
-            self._arriving_bytes -= len(body)
+        while chunk := await request.content.readany():
+            body += chunk
+            self._checked(body)
+            arriving.grow(len(chunk))
+        arriving.is_complete = True
+        if len(body) > self._limits.large_body_bytes:
+            await self._turns.take(len(body))
         return bytes(body)
 
     def _checked(self, body: _Bytes) -> _Bytes:
@@ -273,8 +283,8 @@ class Webhook:
                 self._metrics.notification_items.labels("refused", verdict.fault.value).number += 1
                 _LOG.debug("notification.refused", reason=verdict.fault.value)
 
-    def _try_later(self) -> Refusal:
-        return Refusal(503, headers={"Retry-After": str(self._limits.retry_after_s)})
+    def _try_later(self, *, closes: bool = False) -> Refusal:
+        return Refusal(503, headers={"Retry-After": str(self._limits.retry_after_s)}, closes=closes)
 
 
 def _refuse_unreadable(request: web.BaseRequest) -> None:

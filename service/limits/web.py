@@ -13,6 +13,8 @@ def take_webhook_limits(settings: Settings) -> WebhookLimits:
         body_bytes_max=settings.body_bytes_max,
         bodies_bytes_max=settings.bodies_bytes_max,
         body_timeout_s=settings.body_timeout_s,
+        large_body_bytes=settings.large_body_bytes,
+        large_bodies_bytes_per_s=settings.large_bodies_bytes_per_s,
         token_chars_max=settings.validation_token_chars_max,
         retry_after_s=settings.web_retry_after_s,
     )
@@ -25,6 +27,9 @@ def take_listener_limits(settings: Settings) -> ListenerLimits:
         keepalive_timeout_s=settings.keepalive_timeout_s,
         header_bytes_max=settings.header_bytes_max,
         headers_max=settings.headers_max,
+        heads_bytes_max=settings.heads_bytes_max,
+        chunks_max=settings.chunks_max,
+        answer_timeout_s=settings.answer_timeout_s,
         tls_handshake_timeout_s=settings.tls_handshake_timeout_s,
         stop_timeout_s=settings.drain_s,
         backlog=settings.backlog_max,

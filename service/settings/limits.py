@@ -16,16 +16,29 @@ class WebLimitSettings(BaseSettings):
     """What the public listener and one request may cost."""
 
     body_bytes_max: Count = Field(4_000_000, description="of one request's body; more is 413")
-    bodies_bytes_max: Count = Field(32_000_000, description="of all bodies that are arriving, together")
+    bodies_bytes_max: Count = Field(
+        16_000_000, description="of all bodies that are arriving, together; beyond, the slowest is given up"
+    )
     body_timeout_s: Seconds = Field(10.0, description="from a request's head to the end of its body")
+    large_body_bytes: Count = Field(65_536, description="a body beyond this waits for its turn to be read")
+    large_bodies_bytes_per_s: Count = Field(
+        8_000_000, description="such bodies are read no faster, all together"
+    )
     items_max: Count = Field(1000, description="notifications in one request")
     depth_max: Count = Field(32, description="levels of nesting in a body")
     validation_token_chars_max: Count = Field(2048, description="of a handshake's token")
     web_retry_after_s: Count = Field(10, description="what a 503 asks Graph to wait")
-    connections_max: Count = Field(2000, description="open at the public listener; the idle go first")
+    connections_max: Count = Field(
+        2000, description="open at the public listener; who keeps us waiting goes first"
+    )
     keepalive_timeout_s: Seconds = Field(60.0, description="of a connection without a complete head")
     header_bytes_max: Count = Field(8190, description="of the request line and of one header")
     headers_max: Count = Field(64, description="headers of one request")
+    heads_bytes_max: Count = Field(
+        4_000_000, description="of all heads that are arriving, together; beyond, the largest is given up"
+    )
+    chunks_max: Count = Field(4096, description="pieces in which a body without a length may come")
+    answer_timeout_s: Seconds = Field(10.0, description="for a client to read what it is answered")
     tls_handshake_timeout_s: Seconds = Field(10.0, description="at the public listener")
     backlog_max: Count = Field(512, description="connections that the system holds before we take them")
     append_timeout_s: Seconds = Field(2.5, description="for storing a batch; after that it is 503")

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import logging
 import re
+import socket
 
 import pytest
 
@@ -120,6 +121,12 @@ async def test_a_body_that_breaks_off_stores_nothing(public: Public) -> None:
     assert await public.post(build_body(build_item(item_id="next"))) == 202
     assert [entry.item for entry in await public.read_entries()] == ["next"]
 
+    async def is_over() -> bool:
+        return public.count("web_requests_total", route="notifications", status="400") == 1
+
+    await wait_until(is_over)
+    assert public.count("web_requests_total", route="failed", status="500") == 0
+
 
 @pytest.mark.parametrize("start", [b"", POST + b"X-Slow: "])
 async def test_a_head_that_does_not_come_in_time_is_closed(redis_url: str, prefix: str, start: bytes) -> None:
@@ -187,3 +194,116 @@ async def test_a_client_that_never_reads_its_answers_is_slowed_down_and_harms_no
         assert await public.post(GOOD) == 202
     finally:
         writer.transport.abort()
+
+
+async def test_slow_bodies_on_all_connections_make_room_for_honest_requests(
+    redis_url: str, prefix: str
+) -> None:
+    """The connection that came last is not the one to go, though all others have a request under way."""
+    limits = ListenerLimits(connections_max=20)
+    async with run_public(redis_url, prefix, listener_limits=limits) as public:
+        slow = [await asyncio.open_connection("127.0.0.1", public.port) for _ in range(60)]
+        try:
+            for _, writer in slow:
+                writer.write(build_request()[:-10])
+            await wait_until(lambda: _are_closed(slow, 40))
+            assert await public.post(GOOD) == 202
+        finally:
+            for _, writer in slow:
+                writer.close()
+        await public.link.call("DEL", public.intake)
+
+
+async def test_a_connection_that_asked_before_outlives_those_that_never_did(
+    redis_url: str, prefix: str
+) -> None:
+    limits = ListenerLimits(connections_max=20)
+    async with run_public(redis_url, prefix, listener_limits=limits) as public:
+        reader, writer = await asyncio.open_connection("127.0.0.1", public.port)
+        writer.write(build_request())
+        assert b" 202 " in await reader.readuntil(b"\r\n\r\n")
+        idle = [await asyncio.open_connection("127.0.0.1", public.port) for _ in range(60)]
+        try:
+            await wait_until(lambda: _are_closed(idle, 41))
+            writer.write(build_request())
+            assert b" 202 " in await reader.readuntil(b"\r\n\r\n")
+        finally:
+            for _, one in (*idle, (reader, writer)):
+                one.close()
+        await public.link.call("DEL", public.intake)
+
+
+async def test_of_heads_that_never_end_the_largest_go(redis_url: str, prefix: str) -> None:
+    limits = ListenerLimits(heads_bytes_max=100_000)
+    head = POST + b"".join(b"X-%d: %s\r\n" % (number, b"a" * 1000) for number in range(20))
+    async with run_public(redis_url, prefix, listener_limits=limits) as public:
+        small = await asyncio.open_connection("127.0.0.1", public.port)
+        small[1].write(build_request()[:60])
+        endless = [await asyncio.open_connection("127.0.0.1", public.port) for _ in range(12)]
+        try:
+            for _, writer in endless:
+                writer.write(head)
+            await wait_until(lambda: _are_closed(endless, 8))
+            small[1].write(build_request()[60:])
+            assert b" 202 " in await small[0].readuntil(b"\r\n\r\n")
+            assert await public.post(GOOD) == 202
+        finally:
+            for _, writer in (*endless, small):
+                writer.close()
+        await public.link.call("DEL", public.intake)
+
+
+async def test_of_bodies_that_are_too_much_together_the_slowest_is_given_up(
+    redis_url: str, prefix: str
+) -> None:
+    limits = WebhookLimits(bodies_bytes_max=250_000, body_timeout_s=60)
+    large = build_body(*[build_item(item_id=f"large-{number}") for number in range(250)])
+    assert len(large) < limits.bodies_bytes_max < 2 * len(large) - 10
+    async with run_public(redis_url, prefix, webhook_limits=limits) as public:
+        slow = await asyncio.open_connection("127.0.0.1", public.port)
+        slow[1].write(build_request(large)[:-10])
+        answered = asyncio.create_task(slow[0].read())
+        try:
+            while not answered.done():
+                assert await public.post(large) == 202
+            assert status_of(await answered) == 503
+        finally:
+            slow[1].close()
+        await public.link.call("DEL", public.intake)
+
+
+async def test_large_bodies_wait_for_their_turn_and_small_ones_pass_by(redis_url: str, prefix: str) -> None:
+    limits = WebhookLimits(large_body_bytes=100_000, large_bodies_bytes_per_s=1000, body_timeout_s=1)
+    large = build_body(*[build_item(item_id=f"large-{number}") for number in range(300)])
+    async with run_public(redis_url, prefix, webhook_limits=limits) as public:
+        assert await public.post(large) == 202
+        assert await public.post(GOOD) == 202
+        assert await public.post(large) == 503
+        assert len(await public.read_entries()) == 301
+        await public.link.call("DEL", public.intake)
+
+
+async def test_a_client_that_leaves_its_answers_unread_is_let_go(redis_url: str, prefix: str) -> None:
+    limits = ListenerLimits(answer_timeout_s=0.2)
+    async with run_public(redis_url, prefix, listener_limits=limits) as public:
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", public.port))
+            with pytest.raises(ConnectionError):
+                async with asyncio.timeout(60):
+                    while True:
+                        await asyncio.get_running_loop().sock_sendall(client, build_request(b"{}") * 20)
+        assert await public.post(GOOD) == 202
+        await public.link.call("DEL", public.intake)
+
+
+async def test_a_body_in_too_many_chunks_is_not_parsed_to_its_end(redis_url: str, prefix: str) -> None:
+    limits = ListenerLimits(chunks_max=100)
+    async with run_public(redis_url, prefix, listener_limits=limits) as public:
+        assert await exchange(public, CHUNKED, b"1\r\n \r\n" * 10_000) == b""
+        few = b"".join(
+            b"%x\r\n%s\r\n" % (len(GOOD[at : at + 50]), GOOD[at : at + 50]) for at in range(0, len(GOOD), 50)
+        )
+        assert status_of(await exchange(public, CHUNKED, few + b"0\r\n\r\n")) == 202
+        await public.link.call("DEL", public.intake)
