@@ -152,8 +152,13 @@ def _local_date(instant: Instant, zone: tzinfo) -> InstanceKey | None:
 
 
 def _find_zone_name(node: Node) -> str:
-    """Give the IANA name of the zone in which the meeting was made; UTC where Graph's name is not known."""
-    given = (node["originalStartTimeZone"].text(), node["recurrence"]["range"]["recurrenceTimeZone"].text())
+    """Give the IANA name of the zone in which the meeting was made; UTC where Graph's name is not known.
+
+    A series takes place by the zone of its recurrence, in whatever zone a client wrote its start last.
+
+    Source: https://learn.microsoft.com/graph/api/resources/recurrencerange
+    """
+    given = (node["recurrence"]["range"]["recurrenceTimeZone"].text(), node["originalStartTimeZone"].text())
     return next((known for name in given if (known := iana_name(name)) is not None), "UTC")
 
 

@@ -7,16 +7,23 @@ before its series changed looks like an exception, and would be published as one
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
 from itertools import chain
 
 from service.errors import GoneError, LookedTooSoonError
 from service.pipeline.committer import read_state
+from service.pipeline.series import (
+    ended_at,
+    is_explained,
+    list_outdated,
+    nearest,
+    shows_news,
+    stands_since,
+)
 from service.pipeline.unnamed import UnnamedMeetings, move_under
 from service.ports import Look, MailboxReader, StateStore
-from service.reconcile.facts import InstanceFacts, same_slot, status_ns
-from service.reconcile.instant import Instant
+from service.reconcile.facts import InstanceFacts
 from service.reconcile.model import (
     WHOLE,
     Address,
@@ -96,7 +103,8 @@ class CalendarReads:
             facts += found
             series_id, zone = found[0].details.id, found[0].details.zone
         if instance != WHOLE and _is_unlisted(state.facts.instance(instance), attendee):
-            facts += await self._find_instance(owner, meeting, series_id, instance, zone)
+            for fact in await self._find_instance(owner, meeting, series_id, instance, zone):
+                facts += [fact] if facts else await self._read_along(owner, fact, state)
         return facts
 
     async def read_around(self, owner: WatchedOwner, event: CalendarEvent) -> list[Fact]:
@@ -108,13 +116,11 @@ class CalendarReads:
         if fact.instance == WHOLE:
             gone = self._find_cancelled(fact, event.cancelled, state)
             return [fact, *await self._read_occurrences(owner, fact, state), *gone, *waiting]
-        if _is_copied(fact, state.facts.instance(WHOLE)):
-            return [fact, *waiting]
-        found = await self._find_meeting(owner, event.meeting)
-        if not found and (named := await self._unnamed.settle_by_series(owner, event)) != event:
+        along = await self._read_along(owner, fact, state)
+        is_lonely = along == [fact] and state.facts.instance(WHOLE).head is None
+        if is_lonely and (named := await self._unnamed.settle_by_series(owner, event)) != event:
             return await self.read_around(owner, named)
-        again = [await self._read_occurrences(owner, series, state, besides=fact) for series in found]
-        return [fact, *found, *chain.from_iterable(again), *waiting]
+        return [*along, *waiting]
 
     async def look_for_missing(
         self, owner: WatchedOwner, meeting: MeetingKey, instance: InstanceKey
@@ -129,11 +135,20 @@ class CalendarReads:
         if instance != WHOLE and series_id is not None:
             try:
                 look = await self._reader.find_instance(owner.key, series_id, instance, zone)
-                return _found_or_gone(owner, meeting, instance, state, look)
+                (fact,) = _found_or_gone(owner, meeting, instance, state, look)
+                return await self._read_along(owner, fact, state) if isinstance(fact, EventFact) else [fact]
             except GoneError:  # then the whole series may be
                 instance = WHOLE
         look = await self._reader.find_meeting(owner.key, meeting)
         return _found_or_gone(owner, meeting, instance, state, look)
+
+    async def _read_along(self, owner: WatchedOwner, fact: EventFact, state: MeetingState) -> list[Fact]:
+        """Give an occurrence, with its series as it is now where it would be misunderstood alone."""
+        if fact.instance == WHOLE or is_explained(fact, state):
+            return [fact]
+        found = await self._find_meeting(owner, fact.meeting)
+        again = [await self._read_occurrences(owner, series, state, besides=fact) for series in found]
+        return [fact, *found, *chain.from_iterable(again)]
 
     async def _read_occurrences(
         self,
@@ -142,33 +157,37 @@ class CalendarReads:
         state: MeetingState,
         *,
         besides: EventFact | None = None,
-    ) -> list[Fact]:
-        """Read the held occurrences again where their series moved or has other attendees.
-
-        After a move only what is seen since counts.
+    ) -> list[EventFact]:
+        """Read the held occurrences again that the series as it is now outdates.
 
         Args:
             besides: an occurrence that was read before its series was, held or not.
         """
-        if not _changes_occurrences(series, state.facts.instance(WHOLE)):
-            return []
-        facts: list[Fact] = []
-        known = {
-            key: instance.head.details.id
-            for key, instance in state.facts.instances.items()
-            if key != WHOLE and instance.head is not None
-        }
-        if besides is not None:
-            known[besides.instance] = besides.details.id
+        facts: list[EventFact] = []
+        known = list_outdated(series, state, besides=besides)
         for key, event_id in sorted(known.items(), reverse=True)[: self._limits.occurrences_max]:
-            try:
-                event = await self._reader.fetch_event(owner.key, event_id)
-                facts.append(event_fact(owner, move_under(series.meeting, event)))
-            except GoneError:
-                facts += await self._find_instance(
-                    owner, series.meeting, series.details.id, key, series.details.zone
-                )
+            facts += await self._read_occurrence_again(owner, series, key, event_id)
+        if any(shows_news(fact, series, state) for fact in facts):  # the series was changed meanwhile
+            facts += await self._find_meeting(owner, series.meeting)
         return facts
+
+    async def _read_occurrence_again(
+        self, owner: WatchedOwner, series: EventFact, key: InstanceKey, event_id: EventId | None
+    ) -> list[EventFact]:
+        """Read an occurrence by its id, else by its date; may find none.
+
+        One that was cancelled is still read by its id, from Deleted Items; but a series that moves takes
+        place on that date again.
+        """
+        held: list[EventFact] = []
+        if event_id is not None:
+            with suppress(GoneError):
+                event = await self._reader.fetch_event(owner.key, event_id)
+                held = [event_fact(owner, move_under(series.meeting, event))]
+        if held and not held[0].is_cancelled:
+            return held
+        zone = series.details.zone
+        return await self._find_instance(owner, series.meeting, series.details.id, key, zone) or held
 
     def _find_cancelled(
         self, series: EventFact, cancelled: Sequence[InstanceKey], state: MeetingState
@@ -181,11 +200,11 @@ class CalendarReads:
         Raises:
             LookedTooSoonError: one was last seen in the second in which the series was read.
         """
-        since_ns = _stands_since(series, state.facts.instance(WHOLE))
+        since_ns = stands_since(series, state.facts.instance(WHOLE))
         gone: list[Fact] = []
-        for key in _nearest(cancelled, series.seen)[: self._limits.occurrences_max]:
+        for key in nearest(cancelled, series.seen)[: self._limits.occurrences_max]:
             held = state.facts.instance(key)
-            if since_ns is not None and _ended_at(held) >= since_ns:
+            if since_ns is not None and ended_at(held) >= since_ns:
                 continue
             if held.seen is not None and held.seen.ns == series.seen.ns:
                 raise LookedTooSoonError("cancelled in the second in which it was last seen")
@@ -238,51 +257,9 @@ def _series_of(state: MeetingState) -> tuple[EventId | None, str]:
     return (None, "UTC") if head is None else (head.details.id, head.details.zone)
 
 
-def _stands_since(series: EventFact, held: InstanceFacts) -> int | None:
-    """Give since when a series is known to stand where it stands; None where it moved just now.
-
-    What was seen of its occurrences before does not count any more.
-    """
-    present = [span.first_seen.ns for span in held.slots if same_slot(span.slot, series.slot)]
-    if len(present) == len(held.slots):
-        return 0
-    return min(present, default=None)
-
-
-def _ended_at(held: InstanceFacts) -> int:
-    """Give when an occurrence was last seen to have ended; -1 where it was not."""
-    if held.is_gone and held.gone_at is not None:
-        return held.gone_at.ns
-    is_cancelled = held.head is not None and held.head.is_cancelled
-    return held.seen.ns if is_cancelled and held.seen is not None else -1
-
-
-def _nearest(keys: Sequence[InstanceKey], now: Instant) -> list[InstanceKey]:
-    today = now.to_datetime().date()
-    return sorted(keys, key=lambda key: (abs(date.fromisoformat(key) - today), key))
-
-
 def _is_unlisted(instance: InstanceFacts, attendee: Address) -> bool:
     held = instance.attendees.get(attendee)
     return instance.head is None or held is None or held.row is None
-
-
-def _is_copied(occurrence: EventFact, series: InstanceFacts) -> bool:
-    """Tell whether every answer on an occurrence stands in a version of the series that was read."""
-    if series.head is None:
-        return False
-    answered = [row for row in occurrence.rows if row.value.is_answer]
-    return all(
-        (held := series.attendees.get(row.address)) is not None and status_ns(row) in held.row_times_ns
-        for row in answered
-    )
-
-
-def _changes_occurrences(series: EventFact, held: InstanceFacts) -> bool:
-    if held.head is None:
-        return False
-    listed = {address for address, facts in held.attendees.items() if facts.row is not None}
-    return held.head.slot != series.slot or listed != {row.address for row in series.rows}
 
 
 def _found_or_gone(

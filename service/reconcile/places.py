@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 from service.reconcile.facts import EventHead
 from service.reconcile.instant import NS_PER_S, Instant, instant_of
-from service.reconcile.model import InstanceKey, Slot
+from service.reconcile.model import EventFact, InstanceKey, Slot
 from service.reconcile.zones import find_zone
 
 
-def series_place(series: EventHead, instance: InstanceKey) -> Slot | None:
+def series_place(series: EventHead | EventFact, instance: InstanceKey) -> Slot | None:
     """Give the slot that the occurrence of that original date has as long as nobody moves it.
 
     Returns:

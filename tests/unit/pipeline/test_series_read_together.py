@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import replace
 
 from service.entries import IntakeEntry, Kind, Origin
+from service.reconcile.model import AttendeeRow, EventFact, EventType
 from tests.unit.pipeline.world import World
 from tests.unit.reconcile.build import at, event, response, row
 
@@ -104,3 +105,100 @@ async def test_an_exception_that_was_fetched_just_before_the_moved_series_was_fo
     await world.processor.process(entry, fetched)
     assert world.states.said()[-1] == "response.changed ann"
     assert sources(world) == [DAY2]
+
+
+def occurrence(fact: EventFact) -> EventFact:
+    """Give an event as a plain occurrence: what it shows it has from its series."""
+    return replace(fact, details=replace(fact.details, type=EventType.OCCURRENCE))
+
+
+async def watch_day2(world: World, *rows: AttendeeRow) -> None:
+    """Have a series and an exception of it known."""
+    world.put_event("series", event(1, row("ann"), is_series=True))
+    await world.event("series")
+    world.put_event("day2", event(2, *(rows or (row("ann"),)), instance=DAY2, place=24, seen=3))
+    await world.event("day2")
+    world.states.published.clear()
+
+
+async def test_an_exception_that_the_series_dropped_when_it_moved_is_understood_together_with_it() -> None:
+    world = World()
+    await watch_day2(world)
+    del world.reader.events["owner", "day2"]
+    world.put_event("series", event(100, row("ann"), is_series=True, place=1, seen=105))
+    world.put_event("new2", occurrence(event(100, row("ann"), instance=DAY2, place=25, seen=105)))
+    await world.event("day2")
+    assert world.states.said() == ["event.rescheduled"]
+    assert sources(world) == []
+
+
+async def test_an_answer_that_an_occurrence_shows_first_is_told_on_the_series() -> None:
+    world = World()
+    await watch_day2(world)
+    del world.reader.events["owner", "day2"]
+    world.put_event("series", event(10, row("ann", "accepted", 9), is_series=True, seen=12))
+    world.put_event(
+        "new2", occurrence(event(10, row("ann", "accepted", 9), instance=DAY2, place=24, seen=12))
+    )
+    await world.event("day2")
+    assert world.states.said() == ["response.changed ann"]
+    assert sources(world) == []
+
+
+async def test_a_cancelled_occurrence_takes_place_again_when_its_series_moves() -> None:
+    world = World()
+    await watch_day2(world)
+    cancelled = event(50, row("ann"), instance=DAY2, place=24, is_cancelled=True, seen=51)
+    world.put_event("day2", cancelled)
+    await world.event("day2")
+    assert world.states.said() == ["event.cancelled"]
+    world.put_event("series", event(100, row("ann"), is_series=True, place=1, seen=105))
+    world.put_event("day2", replace(cancelled, seen=at(106)))  # in Deleted Items, and still read by its id
+    world.put_event("new2", occurrence(event(100, row("ann"), instance=DAY2, place=25, seen=106)))
+    await world.event("series")
+    assert world.states.said()[1:] == ["event.rescheduled"]
+
+
+async def test_a_deleted_occurrence_takes_place_again_when_its_series_moves_there_and_back() -> None:
+    world = World()
+    await watch_day2(world)
+    del world.reader.events["owner", "day2"]
+    world.reader.at = at(50)
+    await world.event("day2")
+    assert world.states.said() == ["event.deleted"]
+    for second, place in ((100, 1), (200, 0)):
+        world.put_event("series", event(second, row("ann"), is_series=True, place=place, seen=second + 5))
+        back = event(second, row("ann"), instance=DAY2, place=24 + place, seen=second + 6)
+        world.put_event("new2", occurrence(back))
+        await world.event("series")
+    assert world.states.said()[1:] == ["event.rescheduled", "event.rescheduled"]
+
+
+async def test_an_occurrence_that_was_answered_is_read_again_when_the_series_is_answered() -> None:
+    world = World()
+    await watch_day2(world, row("ann", "declined", 2))
+    world.put_message("m1", response("ann", "declined", 2, instance=DAY2, place=24))
+    await world.message("m1")
+    world.put_event("series", event(10, row("ann", "accepted", 9), is_series=True, seen=12))
+    world.put_event(
+        "day2", occurrence(event(10, row("ann", "accepted", 9), instance=DAY2, place=24, seen=12))
+    )
+    await world.event("series")
+    last = [fields for fields in world.states.published if fields["source"].endswith(DAY2)][-1]
+    assert '"value":"accepted"' in last["data"]
+
+
+async def test_a_series_that_is_changed_while_its_occurrences_are_read_is_read_again() -> None:
+    world = World()
+    await watch_day2(world)
+    before = event(100, row("ann"), is_series=True, place=1, seen=105)
+    world.put_event("series", before)
+    entry = IntakeEntry(kind=Kind.EVENT, origin=Origin.NOTIFICATION, mailbox="owner", item="series")
+    fetched = asyncio.ensure_future(world.processor.fetch(entry))
+    await asyncio.wait([fetched])
+    world.put_event("series", event(110, row("ann", "accepted", 109), is_series=True, place=1, seen=111))
+    answered = event(110, row("ann", "accepted", 109), instance=DAY2, place=25, seen=111)
+    world.put_event("day2", occurrence(answered))
+    await world.processor.process(entry, fetched)
+    assert world.states.said() == ["event.rescheduled", "response.changed ann"]
+    assert sources(world) == []

@@ -1,0 +1,143 @@
+"""Which parts of a series must be read together, because one alone would be misunderstood. Pure.
+
+An occurrence that was read before its series changed looks like an exception, and would be published as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from service.reconcile.facts import InstanceFacts, same_slot, status_ns
+from service.reconcile.instant import Instant
+from service.reconcile.model import WHOLE, Address, EventFact, EventId, EventType, InstanceKey, Slot
+from service.reconcile.persons import find_published
+from service.reconcile.places import series_place
+from service.reconcile.state import MeetingState
+
+
+def list_outdated(
+    series: EventFact, state: MeetingState, *, besides: EventFact | None = None
+) -> dict[InstanceKey, EventId | None]:
+    """Give the held occurrences that must be read again because of how their series is now, by date.
+
+    All of them where it moved (only what is seen since counts) or lists others, those too that were found to
+    be gone, for a series that moves takes place on their dates again; else those to which
+    somebody's own message is held whose answer to the series is new: an occurrence that is no exception
+    shows that answer, and no notification tells of it. An occurrence that does not lie where the series puts
+    it, and is no exception, was read before the series was changed, maybe to what it was.
+
+    Args:
+        besides: an occurrence that was read before its series was, held or not.
+
+    Returns:
+        The id of each event; None for one of which no event was ever read.
+    """
+    whole = state.facts.instance(WHOLE)
+    if whole.head is None:
+        return {}
+    held = {
+        key: None if instance.head is None else instance.head.details.id
+        for key, instance in state.facts.instances.items()
+        if key != WHOLE and (instance.head is not None or instance.is_gone)
+    }
+    if besides is not None:
+        held[besides.instance] = besides.details.id
+    if whole.head.slot != series.slot or _list_rows(whole) != {row.address for row in series.rows}:
+        return held
+    news = _list_news(series, state)
+    outdated = {key for key in held if news & _list_answering(state, key)}
+    if besides is not None and _is_misplaced(besides, series):
+        outdated.add(besides.instance)
+    return {key: event for key, event in held.items() if key in outdated}
+
+
+def _list_rows(instance: InstanceFacts) -> set[Address]:
+    return {address for address, facts in instance.attendees.items() if facts.row is not None}
+
+
+def _list_news(series: EventFact, state: MeetingState) -> set[Address]:
+    """Give who shows another answer than the last read of the series did."""
+    whole, persons = state.facts.instance(WHOLE), find_published(state.facts)
+    return {
+        persons.get(row.address, row.address)
+        for row in series.rows
+        if (facts := whole.attendees.get(row.address)) is None or facts.row != row
+    }
+
+
+def _list_answering(state: MeetingState, key: InstanceKey) -> set[Address]:
+    """Give of whom a message to one occurrence is held."""
+    persons = find_published(state.facts)
+    attendees = state.facts.instance(key).attendees
+    return {persons.get(address, address) for address, facts in attendees.items() if facts.answers}
+
+
+def is_explained(occurrence: EventFact, state: MeetingState) -> bool:
+    """Tell whether the series as it was read last accounts for all that an occurrence shows.
+
+    Else it may show what the series has become meanwhile, and would be taken for an exception.
+    """
+    series, held = state.facts.instance(WHOLE), state.facts.instance(occurrence.instance)
+    return _is_copied(occurrence, series) and _is_placed(occurrence, series, held)
+
+
+def shows_news(occurrence: EventFact, series: EventFact, state: MeetingState) -> bool:
+    """Tell whether an occurrence shows an answer that no read of its series does, this one included."""
+    whole = state.facts.instance(WHOLE)
+    known = {at for facts in whole.attendees.values() for at in facts.row_times_ns}
+    known |= {status_ns(row) for row in series.rows}
+    return any(row.value.is_answer and status_ns(row) not in known for row in occurrence.rows)
+
+
+def _is_placed(occurrence: EventFact, series: InstanceFacts, held: InstanceFacts) -> bool:
+    """Tell whether an occurrence lies where the series puts it, or where it lay when it was read last."""
+    if series.head is None:
+        return False
+    if held.head is not None and held.head.slot == occurrence.slot:
+        return True
+    return _is_at(occurrence, series_place(series.head, occurrence.instance))
+
+
+def _is_misplaced(occurrence: EventFact, series: EventFact) -> bool:
+    is_exception = occurrence.details.type is EventType.EXCEPTION
+    return not is_exception and not _is_at(occurrence, series_place(series, occurrence.instance))
+
+
+def _is_at(occurrence: EventFact, place: Slot | None) -> bool:
+    return place is not None and same_slot(occurrence.slot, place)
+
+
+def _is_copied(occurrence: EventFact, series: InstanceFacts) -> bool:
+    """Tell whether every answer on an occurrence stands in a version of the series that was read."""
+    if series.head is None:
+        return False
+    answered = [row for row in occurrence.rows if row.value.is_answer]
+    return all(
+        (held := series.attendees.get(row.address)) is not None and status_ns(row) in held.row_times_ns
+        for row in answered
+    )
+
+
+def stands_since(series: EventFact, held: InstanceFacts) -> int | None:
+    """Give since when a series is known to stand where it stands; None where it moved just now.
+
+    What was seen of its occurrences before does not count any more.
+    """
+    present = [span.first_seen.ns for span in held.slots if same_slot(span.slot, series.slot)]
+    if len(present) == len(held.slots):
+        return 0
+    return min(present, default=None)
+
+
+def ended_at(held: InstanceFacts) -> int:
+    """Give when an occurrence was last seen to have ended; -1 where it was not."""
+    if held.is_gone and held.gone_at is not None:
+        return held.gone_at.ns
+    is_cancelled = held.head is not None and held.head.is_cancelled
+    return held.seen.ns if is_cancelled and held.seen is not None else -1
+
+
+def nearest(keys: Sequence[InstanceKey], now: Instant) -> list[InstanceKey]:
+    today = now.to_datetime().date()
+    return sorted(keys, key=lambda key: (abs(date.fromisoformat(key) - today), key))
