@@ -1,4 +1,4 @@
-"""What flows through the intake stream. Must never carry anything that a mail or an event says.
+"""What flows through the intake stream. Must never carry anything that a mail or an event says in plaintext.
 
 One way in: a change notification, a lifecycle notification, a change found by a delta query and a timer
 that ran out all become an `IntakeEntry`.
@@ -49,6 +49,10 @@ class IntakeEntry:
         attempt: how many tries failed before this one, as decimal text.
         owner, meeting, instance, attendee, pair: for `due` entries, the timer's subject.
         traceparent: W3C trace context of the request that brought it.
+        tenant: id of the tenant that the notification was for, lower case.
+        content: `encryptedContent` of a rich notification as JSON: ciphertext.
+        unread: why there is no `content` although the notification had some, one of `rich.unread.Unread`.
+        tokens: digests of all validation tokens of the POST, between blanks; they lie beside the stream.
     """
 
     kind: Kind
@@ -68,6 +72,10 @@ class IntakeEntry:
     attendee: str = ""
     pair: str = ""
     traceparent: str = ""
+    tenant: str = ""
+    content: str = ""
+    unread: str = ""
+    tokens: str = ""
 
     def to_fields(self) -> dict[str, str]:
         """Give the flat fields of the stream entry; members that are empty are left out."""

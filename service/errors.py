@@ -4,6 +4,7 @@ ServiceError
   ConfigError                  start-up only; lists every fault at once; exit code 2
   CommandError                 a command cannot do what was asked; the message says why
   NotificationError            a notification we refuse: malformed, or its client state is not ours
+    ForgedError                no good validation token vouches for it: nothing of it is processed
   GraphError                   Graph refused; carries status, code, request id
     ThrottledError             429, or 503 with Retry-After: carries retry_after_s
     UnavailableError           5xx, timeout, broken connection
@@ -15,6 +16,7 @@ ServiceError
     PayloadError               an answer that we cannot read; keeps the field's path, not its content
   LookedTooSoonError           the answer is of the same second as what it would end: look again
   TokenError                   no access token was to be had; carries the remedy
+  SigningKeysError             whether a notification is genuine cannot be told now; carries how long to wait
   StreamError                  Redis refused or is away
     ConflictingVersionError    somebody committed first: join again
     GenerationMissingError     the state was lost; the keeper must start a new generation
@@ -57,6 +59,10 @@ class NotificationError(ServiceError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
+
+
+class ForgedError(NotificationError):
+    """A notification that somebody else than Graph sent; nothing of it may be processed."""
 
 
 class GraphError(ServiceError):
@@ -156,6 +162,18 @@ class TokenError(ServiceError):
         self.code = code
         self.remedy = remedy
         self.is_permanent = is_permanent
+        super().__init__(message)
+
+
+class SigningKeysError(ServiceError):
+    """The authority's signing keys are not to be had now, so a validation token cannot be judged.
+
+    Attributes:
+        retry_after_s: when they may be asked for again; None where that is not known.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        self.retry_after_s = retry_after_s
         super().__init__(message)
 
 

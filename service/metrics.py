@@ -191,6 +191,16 @@ class Metrics:
         self.updates_published = self._counter(
             "updates_published", "Entries of the update stream, by type.", "type"
         )
+        self.resource_data = self._counter(
+            "resource_data",
+            "Items of rich notifications, by kind, outcome (taken, fetched) and why they were fetched.",
+            "kind",
+            "outcome",
+            "reason",
+        )
+        self.notifications_forged = self._counter(
+            "notifications_forged", "Entries for which no validation token vouches, by reason.", "reason"
+        )
         self.update_delay_seconds = self._histogram(
             "update_delay_seconds",
             "From the arrival of a notification to the update that followed.",

@@ -13,6 +13,7 @@ from service.metrics import Metrics
 from service.pipeline.outcomes import Processed
 from service.ports import Generation
 from service.reconcile.instant import parse_instant
+from service.rich.unread import Unread
 from service.subscriptions.records import RequestKind
 
 _LOG: Final = structlog.get_logger(__name__)
@@ -84,6 +85,14 @@ class WorkerObserver:
             self._metrics.updates_published.labels(one).inc()
         for reason in processed.skipped:
             self._metrics.answers_skipped.labels(reason).inc()
+        if processed.forgery:
+            self._metrics.notifications_forged.labels(processed.forgery).inc()
+            _LOG.warning(
+                "notification.forged",
+                reason=processed.forgery,
+                mailbox=entry.mailbox,
+                subscription_id=entry.subscription,
+            )
         if processed.updates and entry.origin is Origin.NOTIFICATION:
             self._observe_delay(entry.arrived_at)
         if processed.updates and entry.origin is Origin.SWEEP:
@@ -115,6 +124,26 @@ class WorkerObserver:
     def in_flight(self, *, count: int) -> None:
         """Show how many entries are taken and not done."""
         self._in_flight.set(count)
+
+
+class RichObserver:
+    """What the reading of rich notifications tells."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def data_taken(self, *, kind: str) -> None:
+        """Count an item that came along and was not fetched."""
+        self._metrics.resource_data.labels(kind, "taken", "").inc()
+
+    def data_unread(self, entry: IntakeEntry, *, reason: Unread) -> None:
+        """Count an item that was to come along and is fetched."""
+        self._metrics.resource_data.labels(entry.kind, "fetched", reason).inc()
+        subject = {"kind": str(entry.kind), "mailbox": entry.mailbox, "subscription_id": entry.subscription}
+        if reason.remedy:
+            _LOG.warning("notification.unread", **subject, reason=str(reason), words=reason.remedy)
+        else:
+            _LOG.info("notification.unread", **subject, reason=str(reason))
 
 
 class KeeperObserver:

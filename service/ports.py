@@ -41,6 +41,29 @@ class Look:
     at: Instant
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """An item as its notification carried it: so it was when it was last changed.
+
+    Attributes:
+        item: None for a message that is no response.
+    """
+
+    item: MeetingResponse | CalendarEvent | None
+
+
+class NotifiedReader(Protocol):
+    """Reads items out of the notifications that carried them."""
+
+    async def read(self, entry: IntakeEntry) -> Told | None:
+        """Give the item; None where it has to be fetched.
+
+        Raises:
+            ForgedError: somebody else than Graph sent the notification.
+            SigningKeysError, StreamError: whether Graph did cannot be told now.
+        """
+
+
 class MailboxReader(Protocol):
     """Reads messages and events, one at a time. Every method raises `GraphError` and `TokenError`."""
 

@@ -12,6 +12,7 @@ from service.graph.client import GraphClient
 from service.graph.credentials import (
     ClientCertificate,
     ClientSecret,
+    ClientSecretFile,
     Credential,
     FederatedToken,
     ManagedIdentity,
@@ -105,6 +106,8 @@ def build_registration(settings: Settings) -> Registration:
 
 
 def _choose_credential(settings: Settings) -> Credential:
+    if settings.client_secret_file:
+        return ClientSecretFile(Path(settings.client_secret_file))
     if settings.client_secret.is_set:
         return ClientSecret(settings.client_secret.get_secret_value())
     if settings.client_certificate_file:

@@ -11,8 +11,9 @@ from service.settings import Settings
 
 
 def derive_keys(settings: Settings) -> ClientStateKeys:
-    """Derive what client states are made with."""
-    return derive_client_state_keys([settings.secret_key.get_secret_value()], settings.deployment)
+    """Derive what client states are made with, and those of former keys that are still honoured."""
+    former = settings.former_secret_keys.get_secret_value().split()
+    return derive_client_state_keys([settings.secret_key.get_secret_value(), *former], settings.deployment)
 
 
 def name_process() -> str:

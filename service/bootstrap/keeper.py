@@ -7,6 +7,7 @@ from pathlib import Path
 from service.bootstrap.graph_side import Graph
 from service.bootstrap.identity import derive_keys, name_process
 from service.bootstrap.redis_side import Streams
+from service.bootstrap.rich_side import build_resource_data
 from service.clock import Clock, SystemClock
 from service.errors import ConfigError
 from service.limits.keeper import take_keeper_options, take_message_kind
@@ -56,9 +57,16 @@ def build_keeper_role(settings: Settings, streams: Streams, graph: Graph, metric
 
 
 def build_destination(settings: Settings) -> Destination:
-    """Say where Graph is to deliver."""
+    """Say where Graph is to deliver, and what is to come along.
+
+    Raises:
+        ConfigError: a key of ENCRYPTION_KEY_FILE cannot be used.
+    """
     return Destination(
-        public_url=settings.public_url, deployment=settings.deployment, keys=derive_keys(settings)
+        public_url=settings.public_url,
+        deployment=settings.deployment,
+        keys=derive_keys(settings),
+        resource_data=build_resource_data(settings) if settings.is_rich else None,
     )
 
 

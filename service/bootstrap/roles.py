@@ -59,12 +59,14 @@ async def _open_readers(
     """Build the roles that ask Graph, over one session."""
     from service.bootstrap.graph_side import open_graph
 
-    async with open_graph(settings, metrics) as graph:
+    async with open_graph(settings, metrics) as graph, AsyncExitStack() as stack:
         roles: list[Role] = []
         if RoleName.WORKER in names:
+            from service.bootstrap.rich_side import open_notified
             from service.bootstrap.worker import build_worker
 
-            roles.append(build_worker(settings, streams, graph, metrics))
+            notified = await stack.enter_async_context(open_notified(settings, streams, graph, metrics))
+            roles.append(build_worker(settings, streams, graph, metrics, notified=notified))
         if RoleName.KEEPER in names:
             from service.bootstrap.keeper import build_keeper_role
 

@@ -12,7 +12,7 @@ from service.intake.listener import PublicListener, build_tls_context
 from service.intake.notification import build_rules
 from service.intake.open_files import allow_connections
 from service.intake.webhook import Webhook
-from service.limits.web import take_listener_limits, take_webhook_limits
+from service.limits.web import take_carried_limits, take_listener_limits, take_webhook_limits
 from service.metrics import Metrics
 from service.roles.web import WebRole
 from service.settings import Settings
@@ -32,6 +32,7 @@ def build_web(settings: Settings, streams: Streams, metrics: Metrics) -> WebRole
         tenant_id=settings.tenant_id,
         items_max=settings.items_max,
         depth_max=settings.depth_max,
+        carried=take_carried_limits(settings),
     )
     webhook = Webhook(
         appender.append, rules, clock=clock, metrics=metrics, limits=take_webhook_limits(settings)
@@ -64,4 +65,5 @@ def _build_appender(settings: Settings, streams: Streams, metrics: Metrics, cloc
         reconnect_wait_max_s=settings.redis_reconnect_wait_max_s,
         idle_check_s=settings.redis_idle_check_s,
         waiting_max=settings.append_waiting_max,
+        tokens_kept_s=settings.tokens_kept_s,
     )

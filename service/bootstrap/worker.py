@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from service.bootstrap.deciding import build_committer
 from service.bootstrap.graph_side import Graph
 from service.bootstrap.identity import name_process
@@ -14,21 +16,35 @@ from service.limits.worker import (
     take_worker_limits,
 )
 from service.metrics import Metrics
-from service.observing import WorkerObserver
+from service.observing import RichObserver, WorkerObserver
 from service.pipeline.calendar import CalendarReads
 from service.pipeline.people import People
 from service.pipeline.process import Processor
 from service.pipeline.watching import BookWatching
 from service.pipeline.worker import Worker
+from service.ports import NotifiedReader
+from service.rich.unread import Unread
 from service.roles.worker import WorkerRole
 from service.settings import Settings
 from service.subscriptions.desk import LastHeard, LifecycleDesk
 
 
-def build_worker(settings: Settings, streams: Streams, graph: Graph, metrics: Metrics) -> WorkerRole:
-    """Build what works the intake stream off."""
+def build_worker(
+    settings: Settings,
+    streams: Streams,
+    graph: Graph,
+    metrics: Metrics,
+    *,
+    notified: NotifiedReader | None = None,
+) -> WorkerRole:
+    """Build what works the intake stream off.
+
+    Args:
+        notified: reads items out of rich notifications; None where all are fetched.
+    """
     clock = SystemClock()
     observer = WorkerObserver(metrics, clock)
+    rich_observer = RichObserver(metrics)
     watching = BookWatching(streams.records)
     processor = Processor(
         reader=graph.mailboxes,
@@ -38,6 +54,8 @@ def build_worker(settings: Settings, streams: Streams, graph: Graph, metrics: Me
         watch=watching.current,
         desk=LifecycleDesk(records=streams.records),
         people=People(streams.states, graph.directory, clock=clock, limits=take_people_limits(settings)),
+        notified=notified,
+        on_order_unclear=partial(rich_observer.data_unread, reason=Unread.ORDER_UNCLEAR),
     )
     worker = Worker(
         consumer=name_process(),

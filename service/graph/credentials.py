@@ -48,6 +48,13 @@ class ClientSecret:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientSecretFile:
+    """A file with the client secret; read anew whenever Entra ID refused what it held."""
+
+    file: Path
+
+
+@dataclass(frozen=True, slots=True)
 class ClientCertificate:
     """A PEM file with the private key and its certificate; read anew whenever Entra ID refused it."""
 
@@ -71,7 +78,7 @@ class ManagedIdentity:
     client_id: str = ""
 
 
-Credential = ClientSecret | ClientCertificate | FederatedToken | ManagedIdentity
+Credential = ClientSecret | ClientSecretFile | ClientCertificate | FederatedToken | ManagedIdentity
 Acquire = Callable[[str], Mapping[str, object]]
 """Asks for a token that satisfies these claims (JSON text, or empty) and gives MSAL's result. Blocking."""
 
@@ -182,10 +189,14 @@ def _build_managed_identity(identity: ManagedIdentity, resource: str, session: r
     return acquire
 
 
-def _build_client_credential(credential: ClientSecret | ClientCertificate | FederatedToken) -> Any:
+def _build_client_credential(
+    credential: ClientSecret | ClientSecretFile | ClientCertificate | FederatedToken,
+) -> Any:
     match credential:
         case ClientSecret():
             return credential.value
+        case ClientSecretFile():
+            return _read_text(credential.file, "CLIENT_SECRET_FILE").rstrip("\r\n")
         case ClientCertificate():
             return _read_certificate(credential.file)
         case FederatedToken():

@@ -6,15 +6,15 @@ Reads that are under way at one time travel together, see `dispatch.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final
+from typing import Any, Final
 
 from service.errors import GoneError, RefusedError
 from service.graph.answer import Answer, build_refusal
 from service.graph.dispatch import Sender
 from service.graph.ical_uid import list_ical_uids
-from service.graph.node import Node, page_items
+from service.graph.node import Node, page_items, require_object
 from service.graph.observer import GraphObserver
 from service.graph.pages import read_pages
 from service.graph.parse_event import parse_event, parse_instance_key
@@ -71,11 +71,22 @@ class GraphMailboxes:
             GraphError, TokenError: see `errors.py`.
         """
         answer = await self._ask_for_message(mailbox, message)
-        notes: list[str] = []
-        response = parse_message(answer.payload(), mailbox=mailbox, notes=notes)
-        if response is not None:
-            self._tell(RequestKind.MESSAGE, notes)
-        return response
+        return self._parse_message(answer.payload(), mailbox)
+
+    async def fetch_rest(
+        self, mailbox: MailboxKey, message: MessageId, data: Mapping[str, Any]
+    ) -> MeetingResponse | None:
+        """Give the response of which a part came with its notification; only what is missing is asked for.
+
+        Args:
+            data: what came; a message that was sent does not change.
+
+        Raises: as `fetch_message` does.
+        """
+        answer = await self._ask_for_message(mailbox, message, is_rest=True)
+        rest = require_object(answer.payload()).value
+        assert isinstance(rest, dict)
+        return self._parse_message({**data, **rest}, mailbox)
 
     async def fetch_event(self, owner: OwnerKey, event: EventId) -> CalendarEvent:
         """Give the event.
@@ -158,18 +169,23 @@ class GraphMailboxes:
                 return await self._look_by_id(owner, EventId(node["id"].text() or ""), zone=zone)
         return Look(events=(), at=pages[-1].at)
 
-    async def _ask_for_message(self, mailbox: MailboxKey, message: MessageId) -> Answer:
+    async def _ask_for_message(
+        self, mailbox: MailboxKey, message: MessageId, *, is_rest: bool = False
+    ) -> Answer:
         """Ask with the members of the subtype, and without where this mailbox refuses them.
 
         The extended properties then tell what was answered.
         """
         has_subtype = mailbox not in self._without_subtype
         try:
-            return await self._sender.send(build_message_request(mailbox, message, has_subtype=has_subtype))
+            return await self._sender.send(
+                build_message_request(mailbox, message, has_subtype=has_subtype, is_rest=is_rest)
+            )
         except RefusedError as error:
             if not has_subtype or _SELECT_REFUSED.search(f"{error.code} {error}") is None:
                 raise
-        answer = await self._sender.send(build_message_request(mailbox, message, has_subtype=False))
+        request = build_message_request(mailbox, message, has_subtype=False, is_rest=is_rest)
+        answer = await self._sender.send(request)
         self._without_subtype.add(mailbox)
         return answer
 
@@ -199,6 +215,13 @@ class GraphMailboxes:
         events = [self._parse(answer, node.value) for answer, node in _list_items(pages)]
         wanted = tuple(one for one in events if one.meeting == meeting and one.instance == WHOLE)
         return Look(events=wanted, at=pages[-1].at)
+
+    def _parse_message(self, payload: object, mailbox: MailboxKey) -> MeetingResponse | None:
+        notes: list[str] = []
+        response = parse_message(payload, mailbox=mailbox, notes=notes)
+        if response is not None:
+            self._tell(RequestKind.MESSAGE, notes)
+        return response
 
     def _parse(self, answer: Answer, payload: object = None, *, zone: str | None = None) -> CalendarEvent:
         notes: list[str] = []

@@ -123,16 +123,17 @@ def _encode(name: str, value: str) -> str:
 
 
 def build_message_request(
-    mailbox: MailboxKey, message: MessageId, *, has_subtype: bool = True
+    mailbox: MailboxKey, message: MessageId, *, has_subtype: bool = True, is_rest: bool = False
 ) -> GraphRequest:
     """Ask for a message with all that tells whether, to what and how it responds.
 
     Args:
         has_subtype: ask for members of the message's subtype too; some mailboxes refuse that.
+        is_rest: leave out what a notification can carry without extended properties.
 
     Source: https://learn.microsoft.com/graph/api/eventmessage-get
     """
-    properties = MESSAGE_PROPERTIES + (RESPONSE_PROPERTIES if has_subtype else ())
+    properties = (("id",) if is_rest else MESSAGE_PROPERTIES) + (RESPONSE_PROPERTIES if has_subtype else ())
     return _get(
         RequestKind.MESSAGE,
         f"/users/{_segment(mailbox)}/messages/{_segment(message)}",

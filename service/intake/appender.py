@@ -38,6 +38,7 @@ from service.metrics import Metrics
 _LOG: Final = structlog.get_logger(__name__)
 _FENCE_SHARE: Final = 0.8
 """Part of the time limit that the server may wait for a disk or a replica, so that its answer is heard."""
+_NO_TOKENS: Final[Mapping[str, str]] = {}
 _PING: Final = pack_command("PING")
 _ELSEWHERE: Final = (ReadOnlyError, AskError, MovedError, ClusterDownError, MasterDownError)
 """Refusals which say that this server is not, or no longer, the one to write to."""
@@ -99,6 +100,7 @@ class Appender:
         reconnect_wait_max_s: float = 1.0,
         idle_check_s: float = 1.0,
         waiting_max: int = 10_000,
+        tokens_kept_s: float = 86_400.0,
     ) -> None:
         """Prepare; nothing is connected yet.
 
@@ -109,6 +111,7 @@ class Appender:
             append_timeout_s: for one batch, there and back; Graph counts an answer after 3 s as slow.
             idle_check_s: how long a silent connection is believed in.
             waiting_max: requests that may wait at one time; more are refused.
+            tokens_kept_s: how long validation tokens wait for the worker.
         """
         self._connect = connect
         self._stream = stream
@@ -120,26 +123,34 @@ class Appender:
         self._reconnect_wait_max_s = reconnect_wait_max_s
         self._idle_check_s = idle_check_s
         self._waiting_max = waiting_max
+        self._tokens_kept_s = str(max(round(tokens_kept_s), 1))
         self._probe = pack_command("SETRANGE", _beside(stream, "probe"), "0", "")
         self._waiting: list[_Ask] = []
         self._in_flight: list[_Ask] = []
         self._arrival = asyncio.Event()
         self._fault = "not connected yet"
 
-    def append(self, entries: Sequence[Mapping[str, str]]) -> Awaitable[None]:
+    def append(
+        self, entries: Sequence[Mapping[str, str]], tokens: Mapping[str, str] = _NO_TOKENS
+    ) -> Awaitable[None]:
         """Append all, in order, atomically; to be awaited until they are stored as `durability` promises.
 
         May be cancelled; the entries are then stored or not, and nobody else notices.
 
         Args:
             entries: the flat fields of each, as `IntakeEntry.to_fields` gives them.
+            tokens: validation tokens by their digests; each is kept once, however many entries name it.
 
         Raises:
             StreamError: they are not, or may not be, stored.
         """
         if not entries:
             return _nothing()
-        return self._ask(*pack_entries(self._stream, entries))
+        kept = [
+            pack_command("SET", name_token(self._stream, digest), token, "EX", self._tokens_kept_s)
+            for digest, token in tokens.items()
+        ]
+        return self._ask(*pack_entries(self._stream, entries, kept))
 
     @property
     def waiting(self) -> int:
@@ -327,6 +338,11 @@ async def _is_always_synced(connection: RedisConnection) -> bool:
 async def _close(connection: RedisConnection) -> None:
     with contextlib.suppress(RedisError, OSError, TimeoutError):
         await connection.disconnect(nowait=True)
+
+
+def name_token(stream: str, digest: str) -> str:
+    """Name the key of a validation token, in the cluster slot of the intake stream."""
+    return _beside(stream, f"token:{digest}")
 
 
 def _beside(stream: str, name: str) -> str:

@@ -3,8 +3,8 @@
 Must never take a mailbox, a path or a URL from a notification: the mailbox comes from the client state,
 which we made, and the item's id from `resourceData.id`. `resource` and `@odata.id` are not even read.
 
-Members of rich notifications (`encryptedContent`, `validationTokens`) are tolerated and passed over: such
-an item becomes an ordinary entry, whose item is fetched.
+Of rich notifications the ciphertext goes into the entry, and the digests of the POST's validation tokens; the
+tokens themselves are stored once, beside the stream. The worker judges them, so that a sender learns nothing.
 
 Source: https://learn.microsoft.com/graph/api/resources/changenotificationcollection
 """
@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from service.entries import IntakeEntry, Kind, Origin, parse_entry
 from service.errors import NotificationError
+from service.intake.carried import ABSENT, CarriedLimits, bytes_of, describe_content, read_tokens
 from service.intake.client_state import (
     ClientStateFault,
     ClientStateKeys,
@@ -53,6 +54,7 @@ class ItemFault(StrEnum):
     OTHER_RESOURCE = "other resource type"
     MISSING_ID = "missing id"
     UNKNOWN_LIFECYCLE = "unknown lifecycle event"
+    BAD_TOKENS = "validation tokens out of bounds"
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,9 +63,11 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         fields: of the entry to be stored, flat as the stream holds it; built without the detour over an
             `IntakeEntry`, which would cost as much as all checks together.
+        tokens: the validation tokens of the POST by their digests, for all its items the same.
     """
 
     fields: Mapping[str, str]
+    tokens: Mapping[str, str] = {}
 
     @property
     def entry(self) -> IntakeEntry:
@@ -85,20 +89,33 @@ class NotificationRules:
             then the client state alone decides.
         items_max: items in one POST.
         depth_max: levels of nesting in the JSON text.
+        carried: what may be stored of resource data and of validation tokens.
     """
 
     keys: ClientStateKeys
     tenant: str = ""
     items_max: int = 1000
     depth_max: int = 32
+    carried: CarriedLimits = field(default_factory=CarriedLimits)
 
 
 def build_rules(
-    keys: ClientStateKeys, *, tenant_id: str, items_max: int = 1000, depth_max: int = 32
+    keys: ClientStateKeys,
+    *,
+    tenant_id: str,
+    items_max: int = 1000,
+    depth_max: int = 32,
+    carried: CarriedLimits | None = None,
 ) -> NotificationRules:
     """Put the rules together; TENANT_ID may also be a domain name, which notifications do not carry."""
     tenant = tenant_id.lower() if _GUID.fullmatch(tenant_id) else ""
-    return NotificationRules(keys=keys, tenant=tenant, items_max=items_max, depth_max=depth_max)
+    return NotificationRules(
+        keys=keys,
+        tenant=tenant,
+        items_max=items_max,
+        depth_max=depth_max,
+        carried=carried or CarriedLimits(),
+    )
 
 
 def parse_notifications(
@@ -117,9 +134,11 @@ def parse_notifications(
 
     Source: https://learn.microsoft.com/graph/api/resources/changenotification
     """
-    items = _split(body, rules)
+    items, raw_tokens = _split(body, rules)
     trace = traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else ""
-    return tuple([_judge(item, rules, arrived_at, trace) for item in items])
+    tokens = _NO_TOKENS if raw_tokens is ABSENT else read_tokens(raw_tokens, rules.carried)
+    post = _Post(rules, arrived_at, trace, tokens)
+    return tuple([_judge(item, post) for item in items])
 
 
 # --- The body as a whole ---
@@ -138,14 +157,17 @@ class _Item(msgspec.Struct, rename="camel"):
     change_type: str | None = None
     lifecycle_event: str | None = None
     resource_data: _ResourceData | None = None
+    encrypted_content: msgspec.Raw = ABSENT
 
 
-class _Collection(msgspec.Struct):
+class _Collection(msgspec.Struct, rename="camel"):
     value: list[_Item]
+    validation_tokens: msgspec.Raw = ABSENT
 
 
-class _RawCollection(msgspec.Struct):
+class _RawCollection(msgspec.Struct, rename="camel"):
     value: list[msgspec.Raw]
+    validation_tokens: msgspec.Raw = ABSENT
 
 
 _ITEM: Final = msgspec.json.Decoder(_Item)
@@ -156,34 +178,36 @@ _MARKS_PER_ITEM: Final = 128
 body holds too many of something. It bounds the work that a body can cause, whatever it consists of."""
 
 
-def _split(body: bytes, rules: NotificationRules) -> Sequence[_Item | None]:
-    """Split a body into its items; None stands for one that is malformed."""
+def _split(body: bytes, rules: NotificationRules) -> tuple[Sequence[_Item | None], msgspec.Raw]:
+    """Split a body into its items and its tokens; None stands for an item that is malformed."""
     outline = draw_outline(body, marks_max=rules.items_max * _MARKS_PER_ITEM)
     if outline is None:
         raise NotificationError(BodyFault.TOO_MANY.value)
     if is_deeper(outline, rules.depth_max):
         raise NotificationError(BodyFault.TOO_DEEP.value)
-    items = _decode(body, rules.items_max)
+    items, raw_tokens = _decode(body, rules.items_max)
     if len(items) > rules.items_max:
         raise NotificationError(BodyFault.TOO_MANY.value)
-    return items
+    return items, raw_tokens
 
 
-def _decode(body: bytes, items_max: int) -> Sequence[_Item | None]:
+def _decode(body: bytes, items_max: int) -> tuple[Sequence[_Item | None], msgspec.Raw]:
     """Decode a body in one go; item by item where that fails, because one has another shape."""
     try:
         if not body.isascii():
             body.decode()
-        return _COLLECTION.decode(body).value
+        whole = _COLLECTION.decode(body)
     except msgspec.ValidationError:
-        return [_decode_item(raw) for raw in _decode_raw(body)[: items_max + 1]]
+        raw = _decode_raw(body)
+        return [_decode_item(one) for one in raw.value[: items_max + 1]], raw.validation_tokens
     except ValueError as error:
         raise NotificationError(BodyFault.NOT_JSON.value) from error
+    return whole.value, whole.validation_tokens
 
 
-def _decode_raw(body: bytes) -> Sequence[msgspec.Raw]:
+def _decode_raw(body: bytes) -> _RawCollection:
     try:
-        return _RAW_COLLECTION.decode(body).value
+        return _RAW_COLLECTION.decode(body)
     except msgspec.ValidationError as error:
         raise NotificationError(BodyFault.NO_COLLECTION.value) from error
     except ValueError as error:
@@ -218,24 +242,37 @@ _FAULTS: Final = {
 }
 
 
-def _judge(
-    item: _Item | None, rules: NotificationRules, arrived_at: str, traceparent: str
-) -> Accepted | Refused:
+_NO_TOKENS: Final[Mapping[str, str]] = {}
+
+
+class _Post(NamedTuple):
+    """What is the same for all items of a body.
+
+    Attributes:
+        tokens: validation tokens by their digests; None where they are out of bounds.
+    """
+
+    rules: NotificationRules
+    arrived_at: str
+    traceparent: str
+    tokens: Mapping[str, str] | None
+
+
+def _judge(item: _Item | None, post: _Post) -> Accepted | Refused:
     """Judge one item: its client state first, so that nothing is said about a forged one."""
     if item is None:
         return Refused(fault=ItemFault.MALFORMED)
+    rules = post.rules
     watched = judge_client_state(item.client_state, rules.keys)
     if isinstance(watched, ClientStateFault):
         return _FAULTS[watched]
     if rules.tenant and item.tenant_id and item.tenant_id.lower() != rules.tenant:
         return Refused(fault=ItemFault.FOREIGN_TENANT)
     build = _build_change if item.lifecycle_event is None else _build_lifecycle
-    return build(item, watched, arrived_at, traceparent)
+    return build(item, watched, post)
 
 
-def _build_change(
-    item: _Item, watched: WatchedResource, arrived_at: str, traceparent: str
-) -> Accepted | Refused:
+def _build_change(item: _Item, watched: WatchedResource, post: _Post) -> Accepted | Refused:
     """Build the entry of a change. `changeType` is a hint only: Graph itself mixes created and updated."""
     data = item.resource_data
     if data is None or not data.id:
@@ -253,14 +290,26 @@ def _build_change(
         "change": item.change_type if item.change_type in _CHANGES else "",
         "subscription": _label_or_nothing(item.subscription_id),
         "etag": _label_or_nothing(data.odata_etag),
-        "arrived_at": arrived_at,
+        "arrived_at": post.arrived_at,
     }
-    return Accepted(fields=_with_trace(flat, traceparent))
+    _add_trace(flat, post)
+    if post.tokens == _NO_TOKENS and not bytes_of(item.encrypted_content):
+        return Accepted(fields=flat)
+    return _build_rich(flat, item, post)
 
 
-def _build_lifecycle(
-    item: _Item, watched: WatchedResource, arrived_at: str, traceparent: str
-) -> Accepted | Refused:
+def _build_rich(flat: dict[str, str], item: _Item, post: _Post) -> Accepted | Refused:
+    """Add what a rich notification carries; without tokens in order nothing of the POST is taken."""
+    if post.tokens is None:
+        return Refused(fault=ItemFault.BAD_TOKENS)
+    flat |= describe_content(item.encrypted_content, post.rules.carried)
+    flat["tenant"] = _label_or_nothing((item.tenant_id or post.rules.tenant).lower())
+    if post.tokens:
+        flat["tokens"] = " ".join(post.tokens)
+    return Accepted(fields=flat, tokens=post.tokens)
+
+
+def _build_lifecycle(item: _Item, watched: WatchedResource, post: _Post) -> Accepted | Refused:
     """Build the entry of a lifecycle notification.
 
     Source: https://learn.microsoft.com/graph/change-notifications-lifecycle-events
@@ -275,15 +324,15 @@ def _build_lifecycle(
         "lifecycle": name,
         "resource": watched.kind.value,
         "subscription": _label_or_nothing(item.subscription_id),
-        "arrived_at": arrived_at,
+        "arrived_at": post.arrived_at,
     }
-    return Accepted(fields=_with_trace(flat, traceparent))
+    _add_trace(flat, post)
+    return Accepted(fields=flat)
 
 
-def _with_trace(flat: dict[str, str], traceparent: str) -> dict[str, str]:
-    if traceparent:
-        flat["traceparent"] = traceparent
-    return flat
+def _add_trace(flat: dict[str, str], post: _Post) -> None:
+    if post.traceparent:
+        flat["traceparent"] = post.traceparent
 
 
 def _kind_of_type(odata_type: str) -> Kind | None:

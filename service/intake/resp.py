@@ -25,20 +25,23 @@ def pack_command(*words: str) -> bytes:
     return cast(bytes, hiredis.pack_command(cast(Any, words)))
 
 
-def pack_entries(stream: str, entries: Sequence[Mapping[str, str]]) -> tuple[bytes, int]:
+def pack_entries(
+    stream: str, entries: Sequence[Mapping[str, str]], before: Sequence[bytes] = ()
+) -> tuple[bytes, int]:
     """Give the bytes that append these entries, and how many replies they cause.
 
     Several go between MULTI and EXEC: when the server refuses one, EXEC refuses all.
 
     Args:
         entries: flat fields of an `IntakeEntry` each; at least one.
+        before: packed commands that are to succeed with them.
 
     Source: https://redis.io/docs/latest/develop/using-commands/transactions/
     """
-    if len(entries) == 1:
+    if len(entries) == 1 and not before:
         return pack_entry(stream, entries[0]), 1
     added = [pack_entry(stream, entry) for entry in entries]
-    return b"".join((_MULTI, *added, _EXEC)), len(added) + 2
+    return b"".join((_MULTI, *before, *added, _EXEC)), len(before) + len(added) + 2
 
 
 def pack_entry(stream: str, flat: Mapping[str, str]) -> bytes:

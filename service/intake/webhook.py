@@ -19,10 +19,10 @@ Source: https://learn.microsoft.com/graph/change-notifications-delivery-webhooks
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 import structlog
@@ -52,7 +52,23 @@ _TRACEPARENT: Final = istr("traceparent")
 _TOO_LARGE: Final = frozenset({BodyFault.TOO_MANY})
 
 
+_NO_TOKENS: Final[Mapping[str, str]] = {}
 _Bytes = TypeVar("_Bytes", bytes, bytearray)
+
+
+class Append(Protocol):
+    """Stores what a POST brought; `Appender.append` does."""
+
+    def __call__(self, entries: Sequence[Mapping[str, str]], tokens: Mapping[str, str], /) -> Awaitable[None]:
+        """Store all or none, to be awaited until it is done.
+
+        Args:
+            entries: flat fields of each.
+            tokens: validation tokens by their digests.
+
+        Raises:
+            StreamError: it is not stored.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +130,7 @@ class Webhook:
 
     def __init__(
         self,
-        append: Callable[[Sequence[Mapping[str, str]]], Awaitable[None]],
+        append: Append,
         rules: NotificationRules,
         *,
         clock: Clock,
@@ -124,8 +140,7 @@ class Webhook:
         """Take what is needed.
 
         Args:
-            append: stores all entries, given as their flat fields, or none; returns once they are stored;
-                raises `StreamError`.
+            append: stores all entries and tokens, or none; returns once they are stored.
         """
         self._append = append
         self._rules = rules
@@ -164,7 +179,7 @@ class Webhook:
         second = self._this_second
         if not second.begin <= now < second.end:
             second = self._this_second = _Second(now)
-        await self._store(self._judge(body, second.tell(now), request.headers.get(_TRACEPARENT, "")))
+        await self._store(*self._judge(body, second.tell(now), request.headers.get(_TRACEPARENT, "")))
         if request.version == HttpVersion11 and request.keep_alive:
             return second.reply
         return Reply(202)
@@ -248,8 +263,10 @@ class Webhook:
 
     # --- Items ---
 
-    def _judge(self, body: bytes, arrived_at: str, traceparent: str) -> list[Mapping[str, str]]:
-        """Judge the items of a body and count the bad ones; gives the fields of the good ones.
+    def _judge(
+        self, body: bytes, arrived_at: str, traceparent: str
+    ) -> tuple[list[Mapping[str, str]], Mapping[str, str]]:
+        """Judge the items of a body and count the bad ones; gives the good ones' fields, and their tokens.
 
         Raises:
             Refusal: the body as a whole is refused.
@@ -259,19 +276,20 @@ class Webhook:
         except NotificationError as error:
             _LOG.debug("notification.refused", reason=error.reason)
             raise Refusal(413 if error.reason in _TOO_LARGE else 400) from error
-        entries = [verdict.fields for verdict in verdicts if isinstance(verdict, Accepted)]
-        if len(entries) < len(verdicts):
+        accepted = [verdict for verdict in verdicts if isinstance(verdict, Accepted)]
+        if len(accepted) < len(verdicts):
             self._count_refused(verdicts)
-        return entries
+        tokens = next((verdict.tokens for verdict in accepted if verdict.tokens), _NO_TOKENS)
+        return [verdict.fields for verdict in accepted], tokens
 
-    async def _store(self, entries: Sequence[Mapping[str, str]]) -> None:
+    async def _store(self, entries: Sequence[Mapping[str, str]], tokens: Mapping[str, str]) -> None:
         """Store all or none.
 
         Raises:
             Refusal: nothing could be stored.
         """
         try:
-            await self._append(entries)
+            await self._append(entries, tokens)
         except StreamError as error:
             self._metrics.notification_items.labels("not_stored", "").number += len(entries)
             raise self._try_later() from error

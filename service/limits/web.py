@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from service.intake.carried import CarriedLimits
 from service.intake.listener import ListenerLimits
 from service.intake.webhook import WebhookLimits
 from service.settings import Settings
@@ -17,6 +18,15 @@ def take_webhook_limits(settings: Settings) -> WebhookLimits:
         large_bodies_bytes_per_s=settings.large_bodies_bytes_per_s,
         token_chars_max=settings.validation_token_chars_max,
         retry_after_s=settings.web_retry_after_s,
+    )
+
+
+def take_carried_limits(settings: Settings) -> CarriedLimits:
+    """Give what may be stored of resource data and of validation tokens."""
+    return CarriedLimits(
+        content_chars_max=settings.content_chars_max,
+        tokens_max=settings.tokens_max,
+        tokens_chars_max=settings.tokens_chars_max,
     )
 
 

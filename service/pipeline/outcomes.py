@@ -21,6 +21,7 @@ class Ending(StrEnum):
     NEVER_KNOWN = "never_known"
     TIMER_STALE = "timer_stale"
     LIFECYCLE = "lifecycle"
+    FORGED = "forged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +30,11 @@ class Processed:
 
     Attributes:
         updates: types of the updates it published, in order; may be empty.
+        forgery: why nothing vouches for a forged notification; empty for others.
         skipped: why answers were found that will never be published, one word for each; may be empty.
     """
 
     ending: Ending
     updates: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    forgery: str = ""

@@ -11,12 +11,13 @@ from typing import Protocol, assert_never
 import msgspec
 
 from service.entries import IntakeEntry, Kind, Origin
-from service.errors import GoneError
+from service.errors import ForgedError, GoneError
 from service.pipeline.calendar import CalendarReads
 from service.pipeline.committer import Committer, decode_pair, read_state
 from service.pipeline.outcomes import Ending, Processed
 from service.pipeline.people import People
-from service.ports import MailboxReader, StateStore
+from service.pipeline.told import ToldItems
+from service.ports import MailboxReader, NotifiedReader, StateStore, Told
 from service.reconcile.matching import is_legacy_address
 from service.reconcile.model import (
     WHOLE,
@@ -45,7 +46,7 @@ class LifecycleDesk(Protocol):
         """Note what Graph asks for, durably; repeats collapse."""
 
 
-Read = MeetingResponse | CalendarEvent | None
+Read = MeetingResponse | CalendarEvent | Told | None
 
 
 class Processor:
@@ -61,7 +62,15 @@ class Processor:
         watch: Callable[[], WatchList],
         desk: LifecycleDesk,
         people: People | None = None,
+        notified: NotifiedReader | None = None,
+        on_order_unclear: Callable[[IntakeEntry], None] = lambda _: None,
     ) -> None:
+        """Take what is needed.
+
+        Args:
+            notified: reads items out of their notifications; None where all are fetched.
+            on_order_unclear: called for an event that came along and had to be read nevertheless.
+        """
         self._reader = reader
         self._states = states
         self._calendar = calendar
@@ -69,19 +78,29 @@ class Processor:
         self._watch = watch
         self._desk = desk
         self._people = people or People(states)
+        self._notified = notified
+        self._told = ToldItems(reader, states, on_order_unclear=on_order_unclear)
 
     async def fetch(self, entry: IntakeEntry) -> Read:
         """Read the message or event that an entry points to; None where there is nothing to read for us.
 
         Raises:
             GoneError: Graph does not find it.
+            ForgedError: somebody else than Graph sent the notification.
             GraphError, TokenError: as the reader has them.
+            SigningKeysError, StreamError: as the reader of notifications has them.
         """
         if entry.kind is Kind.MESSAGE and self._watch().owners_served_by(MailboxKey(entry.mailbox)):
-            return await self._reader.fetch_message(MailboxKey(entry.mailbox), MessageId(entry.item))
+            told = await self._read_notified(entry)
+            mailbox, message = MailboxKey(entry.mailbox), MessageId(entry.item)
+            return told or await self._reader.fetch_message(mailbox, message)
         if entry.kind is Kind.EVENT and OwnerKey(entry.mailbox) in self._watch().owners:
-            return await self._reader.fetch_event(OwnerKey(entry.mailbox), EventId(entry.item))
+            told = await self._read_notified(entry)
+            return told or await self._reader.fetch_event(OwnerKey(entry.mailbox), EventId(entry.item))
         return None
+
+    async def _read_notified(self, entry: IntakeEntry) -> Told | None:
+        return None if self._notified is None else await self._notified.read(entry)
 
     async def process(self, entry: IntakeEntry, fetched: Awaitable[Read]) -> Processed:
         """Process an entry whose item is being fetched.
@@ -89,6 +108,12 @@ class Processor:
         Raises:
             ServiceError: for `retry.py` to decide about.
         """
+        try:
+            return await self._process(entry, fetched)
+        except ForgedError as error:
+            return Processed(ending=Ending.FORGED, forgery=error.reason)
+
+    async def _process(self, entry: IntakeEntry, fetched: Awaitable[Read]) -> Processed:
         match entry.kind:
             case Kind.MESSAGE:
                 return await self._process_message(entry, fetched)
@@ -109,15 +134,17 @@ class Processor:
         if not owners:
             return Processed(ending=Ending.NOT_WATCHED)
         try:
-            response = await fetched
+            read = await fetched
         except GoneError:
             return Processed(ending=Ending.MESSAGE_GONE)
+        response = read.item if isinstance(read, Told) else read
         if not isinstance(response, MeetingResponse):
             return Processed(ending=Ending.NOT_A_RESPONSE)
         attendee = _find_attendee(response)
         if response.meeting is None or attendee is None:
             return Processed(ending=Ending.UNMATCHED)
-        return await self._join_response(entry, response, response.meeting, attendee, owners)
+        is_told = isinstance(read, Told)
+        return await self._join_response(entry, response, response.meeting, attendee, owners, is_told=is_told)
 
     async def _join_response(
         self,
@@ -126,6 +153,8 @@ class Processor:
         answered: MeetingKey,
         attendee: Address,
         owners: tuple[WatchedOwner, ...],
+        *,
+        is_told: bool,
     ) -> Processed:
         for owner in _likely_first(owners, response.represented):
             meeting, found = await self._calendar.find_answered(owner, answered, response, attendee)
@@ -133,6 +162,8 @@ class Processor:
                 continue
             if attendee in owner.aliases or response.attendee_smtp in owner.aliases:
                 return Processed(ending=Ending.BY_ORGANIZER)
+            if is_told:
+                response = await self._told.complete(entry, response, owner.key, meeting, found or ())
             fact = _response_fact(owner, meeting, attendee, response)
             facts = [*(found or ()), *_resolve_legacy(owner, meeting, response), fact]
             return await self._commit(
@@ -152,7 +183,8 @@ class Processor:
         if owner is None:
             return Processed(ending=Ending.NOT_WATCHED)
         try:
-            event = await fetched
+            read = await fetched
+            event = await self._told.settle(entry, owner, read.item) if isinstance(read, Told) else read
         except GoneError:
             return await self._process_missing(entry, owner)
         if not isinstance(event, CalendarEvent) or not event.is_organizer:

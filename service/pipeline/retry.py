@@ -14,6 +14,7 @@ from service.errors import (
     LookedTooSoonError,
     PayloadError,
     RefusedError,
+    SigningKeysError,
     ThrottledError,
     TokenError,
 )
@@ -27,6 +28,7 @@ class Reason(StrEnum):
     REFUSED = "refused"
     NO_ACCESS = "no_access"
     NO_TOKEN = "no_token"  # noqa: S105 - a word, not a secret
+    NO_SIGNING_KEYS = "no_signing_keys"
     THROTTLED = "throttled"
     UNAVAILABLE = "unavailable"
     UNEXPECTED = "unexpected"
@@ -72,6 +74,7 @@ _CLASSES: Final = (
     (GoneError, Reason.REFUSED, False),
     (GraphError, Reason.UNAVAILABLE, True),
     (TokenError, Reason.NO_TOKEN, True),
+    (SigningKeysError, Reason.NO_SIGNING_KEYS, True),
 )
 
 
@@ -93,7 +96,7 @@ def decide_retry(
         return GiveUp(reason=reason)
     backoff_s = min(limits.first_wait_s * 2**attempt, limits.wait_max_s)
     wait_s = backoff_s * (0.5 + jitter() / 2)
-    if isinstance(error, ThrottledError) and error.retry_after_s is not None:
+    if isinstance(error, ThrottledError | SigningKeysError) and error.retry_after_s is not None:
         wait_s = max(min(error.retry_after_s, limits.retry_after_max_s), 0) + jitter() * limits.first_wait_s
     return Wait(seconds=wait_s)
 

@@ -233,17 +233,22 @@ class Worker:
 
     async def _process(self, delivered: Delivered, entry: IntakeEntry, fetched: asyncio.Task[Read]) -> None:
         began = self._clock.monotonic()
-        if self._hearing is not None:
-            await self._hearing.note(entry)
         try:
             processed = await self._processor.process(entry, fetched)
         except StreamError:
             raise
         except Exception as error:
+            await self._note_heard(entry)
             await self._retry(delivered, entry, error)
             return
+        if not processed.forgery:  # what others send proves nothing about Graph's notifications
+            await self._note_heard(entry)
         await self._intake.acknowledge([delivered.id])
         self._tell(delivered, entry, processed, self._clock.monotonic() - began)
+
+    async def _note_heard(self, entry: IntakeEntry) -> None:
+        if self._hearing is not None:
+            await self._hearing.note(entry)
 
     async def _retry(self, delivered: Delivered, entry: IntakeEntry, error: Exception) -> None:
         attempt = int(entry.attempt) if entry.attempt.isdecimal() else 0

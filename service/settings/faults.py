@@ -90,13 +90,21 @@ def list_redaction_faults(settings: Settings) -> Iterator[Fault]:
         yield "secret_key", "is missing: RESPONSE_SYNC_REDACT puts digests made with it in place of texts."
 
 
-def list_unbuilt_faults(settings: Settings) -> Iterator[Fault]:
-    """Say which settings would promise what this version does not do."""
-    if settings.is_rich:
+def list_former_key_faults(settings: Settings) -> Iterator[Fault]:
+    """Say whether client states made with an earlier key could be guessed."""
+    former = settings.former_secret_keys.get_secret_value().split()
+    if short := [key for key in former if len(key.encode()) < SECRET_KEY_BYTES_MIN]:
         yield (
-            "encryption_key_file",
-            "asks for rich notifications, which this version does not read: unset it.",
+            "former_secret_keys",
+            f"holds {len(short)} of less than {SECRET_KEY_BYTES_MIN} bytes: give the former keys whole.",
         )
+
+
+def list_encryption_key_faults(settings: Settings) -> Iterator[Fault]:
+    """Say which places of keys are not there."""
+    for place in filter(None, map(str.strip, settings.encryption_key_file.split(","))):
+        if not os.access(place, os.R_OK):
+            yield "encryption_key_file", f"names a place that is not there or may not be read: {place!r}."
 
 
 def list_file_faults(settings: Settings) -> Iterator[Fault]:
@@ -108,7 +116,6 @@ def list_file_faults(settings: Settings) -> Iterator[Fault]:
         "tls_cert_file",
         "tls_key_file",
         "owners_file",
-        "encryption_key_file",
     )
     for name in names:
         path = getattr(settings, name)
@@ -148,12 +155,14 @@ SERVICE_RULES: tuple[Rule, ...] = (
     list_application_faults,
     list_url_faults,
     list_secret_key_faults,
+    list_former_key_faults,
     list_redis_faults,
     list_file_faults,
-    list_unbuilt_faults,
+    list_encryption_key_faults,
     list_listener_faults,
 )
 REDIS_RULES: tuple[Rule, ...] = (list_redis_faults, list_redaction_faults)
+FILE_RULES: tuple[Rule, ...] = (list_encryption_key_faults,)
 
 
 def _is_set(settings: Settings, name: str) -> bool:

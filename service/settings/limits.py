@@ -108,6 +108,29 @@ class GraphLimitSettings(BaseSettings):
     answer_bytes_max: Count = Field(16_777_216, description="of one answer of Graph")
 
 
+class RichLimitSettings(BaseSettings):
+    """What rich notifications may cost, and how long keys and tokens are kept."""
+
+    content_chars_max: Count = Field(
+        262_144, description="of one item's ciphertext; of a larger the item is fetched"
+    )
+    tokens_max: Count = Field(10, description="validation tokens of one request; with more it is dropped")
+    tokens_chars_max: Count = Field(32_768, description="characters of all of them together")
+    tokens_kept_s: Seconds = Field(86_400.0, description="how long they wait for the worker")
+    tokens_read_kept_s: Seconds = Field(600.0, description="how long they stay once one was judged")
+    token_verdicts_max: Count = Field(1000, description="validation tokens whose verdict a worker remembers")
+    token_skew_s: Wait = Field(300.0, description="by how much the authority's clock may differ from ours")
+    decryptions_max: Count = Field(4, description="items decrypted at one time, per worker")
+    keys_look_s: Wait = Field(10.0, description="how often `ENCRYPTION_KEY_FILE` is looked at for new keys")
+    signing_keys_fresh_s: Seconds = Field(
+        3600.0, description="how long the authority's keys are not asked for again"
+    )
+    signing_keys_pause_s: Seconds = Field(30.0, description="between two fetches because a key is not known")
+    signing_keys_kept_s: Seconds = Field(
+        14_400.0, description="how long a key is honoured that the authority shows no more"
+    )
+
+
 class KeeperLimitSettings(BaseSettings):
     """How the keeper subscribes, reads and tries again."""
 
@@ -196,6 +219,7 @@ class LimitSettings(
     RedisLimitSettings,
     WorkerLimitSettings,
     GraphLimitSettings,
+    RichLimitSettings,
     KeeperLimitSettings,
     RoleLimitSettings,
     PulseLimitSettings,

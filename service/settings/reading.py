@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import ValidationError
 
 from service.errors import ConfigError
-from service.settings.faults import REDIS_RULES, SERVICE_RULES
+from service.settings.faults import FILE_RULES, REDIS_RULES, SERVICE_RULES
 from service.settings.sources import UnusableFile
 from service.settings.values import (
     CLOUDS,
@@ -30,15 +30,17 @@ class Scope(StrEnum):
     """How much a command needs.
 
     `SERVICE`: everything. `EMBEDDED`: everything that `--embedded` does not make itself. `REDIS`: only what
-    finds the keys, so that the stream can be read where no credential is.
+    finds the keys, so that the stream can be read where no credential is. `FILES`: only what names files.
     """
 
     SERVICE = "service"
     EMBEDDED = "embedded"
     REDIS = "redis"
+    FILES = "files"
 
 
 _MADE_WHEN_EMBEDDED = frozenset({"redis_url", "secret_key"})
+_RULES = {Scope.REDIS: REDIS_RULES, Scope.FILES: FILE_RULES}
 
 
 def read_settings(scope: Scope, *, env_file: Path | None = Path(".env"), **made: Any) -> Settings:
@@ -54,7 +56,7 @@ def read_settings(scope: Scope, *, env_file: Path | None = Path(".env"), **made:
     settings = _fill_in(settings)
     excused = _MADE_WHEN_EMBEDDED if scope is Scope.EMBEDDED else frozenset()
     faults = list(malformed.values())
-    for rule in REDIS_RULES if scope is Scope.REDIS else SERVICE_RULES:
+    for rule in _RULES.get(scope, SERVICE_RULES):
         for field, sentence in rule(settings):
             if field not in malformed and not (field in excused and not _is_given(settings, field)):
                 faults.append(f"{setting_name(field)} {sentence}")
@@ -74,6 +76,7 @@ def find_unknown_names(environ: Mapping[str, str] | None = None) -> tuple[str, .
 def list_secret_texts(settings: Settings) -> tuple[str, ...]:
     """Give every text that must never be logged: secrets, and the password within REDIS_URL."""
     texts = [getattr(settings, field).get_secret_value() for field in SECRET_FIELDS]
+    texts += settings.former_secret_keys.get_secret_value().split()
     password = urlsplit(settings.redis_url.get_secret_value()).password
     return tuple(text for text in (*texts, password, password and unquote(password)) if text)
 

@@ -147,6 +147,9 @@ class Settings(LimitSettings):
     tenant_id: str = Field("", description="directory (tenant) id of the application registration")
     client_id: str = Field("", description="application (client) id")
     client_secret: Secret = Field(Secret(""), description="credential: a client secret")
+    client_secret_file: str = Field(
+        "", description="file with it, read anew when Entra ID refuses what it held"
+    )
     client_certificate_file: str = Field("", description="credential: PEM file with key and certificate")
     federated_token_file: str = Field("", description="credential: file with a token of another issuer")
     managed_identity: str = Field("", description="credential: `system`, or the client id of the identity")
@@ -161,6 +164,9 @@ class Settings(LimitSettings):
     tls_key_file: str = Field("", description="PEM file with the key to it")
     secret_key: Secret = Field(
         Secret(""), description="at least 32 bytes; client states are derived from it, `--embedded` makes one"
+    )
+    former_secret_keys: Secret = Field(
+        Secret(""), description="earlier values of `SECRET_KEY` between blanks, still honoured after a change"
     )
     deployment: str = Field("default", description="tag of our subscriptions; others are left alone")
     owners_file: str = Field("", description="TOML roster, applied at start when there is none yet")
@@ -190,10 +196,12 @@ class Settings(LimitSettings):
     subscription_minutes: int = Field(
         0, ge=0, description="lifetime asked for; what Graph grants counts (10080; 1440 with rich)"
     )
-    encryption_key_file: str = Field("", description="rich notifications; refused in this version")
+    encryption_key_file: str = Field(
+        "", description="rich notifications: PEM files with key and certificate, or directories of them"
+    )
     validation_publisher: str = Field(
         "0bf30f3b-4a52-48df-9a82-234910c4a086",
-        description="who signs validation tokens of rich notifications",
+        description="application id of Graph's change tracking, for whom validation tokens are made out",
     )
 
     admin_host: str = Field("127.0.0.1", description="address of the admin listener")

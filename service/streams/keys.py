@@ -39,6 +39,8 @@ class Lifetime(StrEnum):
     """Stays; its oldest entries are dropped beyond a length, and dead letters beyond an age."""
     MEETING = "meeting"
     """Expires some time after the meeting's end (`RETENTION_DAYS`); an endless series has no end."""
+    VOUCHER = "voucher"
+    """Expires by itself: once its notifications were judged within minutes, else after `TOKENS_KEPT_S`."""
     LEASE = "lease"
     """Expires by itself unless it is renewed, after seconds or minutes."""
 
@@ -72,6 +74,8 @@ KEYS: Final = (
         purpose="the updates, read by consumers"),
     Key(pattern="STREAM:intake", type="stream", lifetime=Lifetime.DRAINED, writer="web, keeper, worker",
         purpose="all work to be done: notifications, what delta queries found, what came due"),
+    Key(pattern="{STREAM:intake}:token:<digest>", type="string", lifetime=Lifetime.VOUCHER,
+        writer="web", purpose="a validation token of rich notifications that are not judged yet"),
     Key(pattern="STREAM:dead", type="stream", lifetime=Lifetime.TRIMMED, writer="worker",
         purpose="entries that were given up, each with its reason"),
     Key(pattern="{STREAM}:layout", type="hash", lifetime=Lifetime.KEPT, writer="every role at start",
@@ -142,6 +146,10 @@ class KeyNames:
     def probe(self) -> str:
         """Name a key that is never made, in the slot of the intake stream: for finding out about writes."""
         return f"{{{self.intake}}}:probe"
+
+    def token(self, digest: str) -> str:
+        """Name a validation token, in the slot of the intake stream."""
+        return f"{{{self.intake}}}:token:{encode_text(digest)}"
 
     @property
     def layout(self) -> str:

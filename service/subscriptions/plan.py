@@ -15,6 +15,7 @@ from typing import Final
 
 from service.intake.client_state import WatchedResource, parse_resource_path
 from service.ports import GraphSubscription
+from service.subscriptions.resource_data import is_same_query
 
 _UNIT: Final = 2.0**64
 
@@ -26,9 +27,10 @@ class WantedSubscription:
     Attributes:
         name: of the resource, as `resources.name_resource` gives it.
         path: Graph's path of the resource, with its query where there is one.
+        lesser_queries: which are good as well: Graph refused the fuller ones.
         change_type: Graph's comma-separated list; compared as a set.
         client_state_tag: a digest of the client state; tells whether SECRET_KEY changed.
-        certificate_id: of the encryption certificate; empty for notifications without resource data.
+        certificate, certificate_id: for encryption; empty for notifications without resource data.
     """
 
     name: str
@@ -38,7 +40,9 @@ class WantedSubscription:
     notification_url: str
     lifecycle_url: str
     client_state_tag: str
+    certificate: str = ""
     certificate_id: str = ""
+    lesser_queries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,13 +213,19 @@ def is_good(
     certificate_id = subscription.certificate_id or (known.certificate_id if known else "")
     return (
         parse_resource_path(subscription.resource) == wanted.resource
-        and subscription.resource.partition("?")[2] == wanted.path.partition("?")[2]
+        and _has_good_query(wanted, subscription)
         and split_change_type(subscription.change_type) == split_change_type(wanted.change_type)
         and subscription.notification_url == wanted.notification_url
         and subscription.lifecycle_url == wanted.lifecycle_url
         and certificate_id == wanted.certificate_id
         and (known is None or known.client_state_tag == wanted.client_state_tag)
     )
+
+
+def _has_good_query(wanted: WantedSubscription, subscription: GraphSubscription) -> bool:
+    query = subscription.resource.partition("?")[2]
+    good = (wanted.path.partition("?")[2], *wanted.lesser_queries)
+    return any(is_same_query(query, one) for one in good)
 
 
 def reckon_renewal(name: str, expires_at: datetime, lifetime_s: float, margins: Margins) -> datetime:

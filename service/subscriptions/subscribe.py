@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+import structlog
+
 from service.clock import Clock
 from service.errors import ConflictError, GoneError, RefusedError
 from service.intake import client_state
@@ -21,7 +23,10 @@ from service.subscriptions.faults import is_lifetime_refusal
 from service.subscriptions.lifetimes import Lifetimes
 from service.subscriptions.plan import Adopt, WantedSubscription, choose_good
 from service.subscriptions.records import SubscriptionRecord
+from service.subscriptions.resource_data import Certificate, ResourceData
 from service.subscriptions.resources import name_resource
+
+_log = structlog.get_logger("keeper")
 
 MESSAGE_CHANGES: Final = "created"
 """An answer that arrives is a message created; `updated` would bring every mail that is read."""
@@ -35,17 +40,13 @@ class Destination:
     Attributes:
         public_url: https base that Graph can reach.
         deployment: the tag that marks our subscriptions.
-        certificate, certificate_id: for notifications with resource data; empty otherwise.
-        message_query, event_query: what follows the `?` of the resource with resource data; empty otherwise.
+        resource_data: what is to come along with notifications; None where nothing is.
     """
 
     public_url: str
     deployment: str
     keys: ClientStateKeys
-    certificate: str = ""
-    certificate_id: str = ""
-    message_query: str = ""
-    event_query: str = ""
+    resource_data: ResourceData | None = None
 
     def is_ours(self, subscription: GraphSubscription) -> bool:
         """Tell our deployment's subscriptions, also those made under another PUBLIC_URL."""
@@ -58,7 +59,9 @@ class Destination:
             MailboxKeyError: the mailbox key does not fit into a client state.
         """
         is_calendar = resource.kind is ResourceKind.CALENDAR
-        query = self.event_query if is_calendar else self.message_query
+        data = self.resource_data
+        certificate = data.certificate if data else Certificate(id="", encoded="")
+        query, *lesser = data.list_queries(resource.kind) if data else ("",)
         path = client_state.resource_path(resource)
         return WantedSubscription(
             name=name_resource(resource),
@@ -68,7 +71,9 @@ class Destination:
             notification_url=client_state.notification_url(self.public_url, self.deployment),
             lifecycle_url=client_state.lifecycle_url(self.public_url, self.deployment),
             client_state_tag=_digest(client_state.build_client_state(self.keys, resource)),
-            certificate_id=self.certificate_id,
+            certificate=certificate.encoded,
+            certificate_id=certificate.id,
+            lesser_queries=tuple(lesser),
         )
 
     def build_spec(self, wanted: WantedSubscription, expires_at: datetime) -> SubscriptionSpec:
@@ -80,7 +85,7 @@ class Destination:
             lifecycle_url=wanted.lifecycle_url,
             client_state=client_state.build_client_state(self.keys, wanted.resource),
             expires_at=expires_at,
-            certificate=self.certificate,
+            certificate=wanted.certificate,
             certificate_id=wanted.certificate_id,
         )
 
@@ -177,8 +182,17 @@ class Subscriber:
         except RefusedError as error:
             if is_lifetime_refusal(error) and self._lifetimes.learn_refusal(ask_s):
                 return await self._create(wanted)
+            if self._learn_query_refusal(wanted, error):
+                return await self._create(self._destination.describe(wanted.resource))
             raise
         return _record(wanted, created, lifetime_s=_reckon_lifetime(created, asked_at), created_at=asked_at)
+
+    def _learn_query_refusal(self, wanted: WantedSubscription, error: RefusedError) -> bool:
+        data, query = self._destination.resource_data, wanted.path.partition("?")[2]
+        if data is None or not data.learn_refusal(wanted.resource.kind, error, query):
+            return False
+        _log.warning("subscription.asked_less", resource=wanted.name, reason=str(error))
+        return True
 
     async def _create_after_conflict(
         self, wanted: WantedSubscription, replaces: Sequence[str]

@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
+from service.intake.carried import CarriedLimits
 from service.intake.listener import ListenerLimits
 from service.intake.webhook import WebhookLimits
 from service.limits.deciding import take_commit_limits, take_decision_limits
 from service.limits.keeper import take_keeper_options
 from service.limits.pulse import take_pulse_limits
 from service.limits.redis_side import take_redis_limits
-from service.limits.web import take_listener_limits, take_webhook_limits
+from service.limits.rich import take_authority_limits, take_vouching_limits
+from service.limits.web import take_carried_limits, take_listener_limits, take_webhook_limits
 from service.limits.worker import (
     take_calendar_limits,
     take_people_limits,
@@ -26,6 +28,8 @@ from service.pipeline.retry import RetryLimits
 from service.pipeline.worker import WorkerLimits
 from service.pulse.beating import PulseLimits
 from service.reconcile.decide import DecisionLimits
+from service.rich.authority import AuthorityLimits
+from service.rich.vouching import VouchingLimits
 from service.settings import Settings
 from service.streams.connection import RedisLimits
 from service.subscriptions.assembly import KeeperOptions
@@ -52,6 +56,9 @@ def test_each_part_gets_its_own_defaults(defaults: Settings) -> None:
         "commit": take_commit_limits(defaults),
         "decision": take_decision_limits(defaults),
         "redis": take_redis_limits(defaults),
+        "carried": take_carried_limits(defaults),
+        "authority": take_authority_limits(defaults),
+        "vouching": take_vouching_limits(defaults),
     }
 
     assert taken == {
@@ -64,6 +71,9 @@ def test_each_part_gets_its_own_defaults(defaults: Settings) -> None:
         "commit": CommitLimits(),
         "decision": DecisionLimits(),
         "redis": RedisLimits(),
+        "carried": CarriedLimits(),
+        "authority": AuthorityLimits(),
+        "vouching": VouchingLimits(),
     }
 
 

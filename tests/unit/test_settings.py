@@ -16,6 +16,7 @@ from service.settings import (
     Scope,
     Settings,
     find_unknown_names,
+    list_secret_texts,
     read_settings,
     setting_name,
 )
@@ -248,11 +249,30 @@ def test_lifetime_asked_for_is_the_longest_unless_it_is_set(give: Any) -> None:
     assert read_settings(Scope.SERVICE).subscription_minutes == 60
 
 
-def test_what_this_version_does_not_do_cannot_be_asked_for(give: Any, tmp_path: Path) -> None:
-    (tmp_path / "rich.pem").write_text("-")
-    give(RESPONSE_SYNC_ENCRYPTION_KEY_FILE=str(tmp_path / "rich.pem"))
+def test_keys_are_looked_for_where_they_are_said_to_be(give: Any, tmp_path: Path) -> None:
+    (tmp_path / "new.pem").write_text("-")
+    give(RESPONSE_SYNC_ENCRYPTION_KEY_FILE=f"{tmp_path / 'new.pem'}, {tmp_path / 'old.pem'},{tmp_path}")
 
-    assert "this version does not read" in read_faults()[0]
+    (fault,) = read_faults()
+    assert fault.startswith("RESPONSE_SYNC_ENCRYPTION_KEY_FILE names a place that is not there")
+    assert "old.pem" in fault
+
+
+def test_notifications_with_resource_data_live_for_a_day(give: Any, tmp_path: Path) -> None:
+    give(RESPONSE_SYNC_ENCRYPTION_KEY_FILE=str(tmp_path))
+    assert read_settings(Scope.SERVICE).subscription_minutes == 1_440
+
+
+def test_former_secret_keys_are_as_long_as_the_present_one_and_as_secret(give: Any) -> None:
+    give(RESPONSE_SYNC_FORMER_SECRET_KEYS="former-key-former-key-former-key-1 too-short-a-key")
+
+    (fault,) = read_faults()
+    assert fault.startswith("RESPONSE_SYNC_FORMER_SECRET_KEYS holds 1 of less than 32 bytes")
+    assert "too-short-a-key" not in fault
+
+    former = ("former-key-former-key-former-key-1", "former-key-former-key-former-key-2")
+    give(RESPONSE_SYNC_FORMER_SECRET_KEYS=" ".join(former))
+    assert set(former) < set(list_secret_texts(read_settings(Scope.SERVICE)))
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_neither_resource_nor_odata_id_is_believed() -> None:
         {"lifecycleEvent": None},
         {"subscriptionExpirationDateTime": None},
         {"resource": None},
-        {"encryptedContent": {"data": "eA==", "dataKey": "eA==", "dataSignature": "eA=="}},
+        {"encryptedContent": None},
         {"tenantId": RULES.tenant.upper()},
         {"tenantId": None},
     ],

@@ -41,6 +41,7 @@ def list_names(keys: KeyNames, owner: OwnerKey, meeting: MeetingKey, event: Even
     return {
         "PARTITION": keys.updates(p),
         "STREAM:intake": keys.intake,
+        "{STREAM:intake}:token:<digest>": keys.token(event),
         "STREAM:dead": keys.dead,
         "{STREAM}:layout": keys.layout,
         "{STREAM}:book:<book>": keys.book(Book.ROSTER),
