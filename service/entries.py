@@ -82,6 +82,8 @@ class IntakeEntry:
         return {name: str(value) for name in _NAMES if (value := getattr(self, name))}
 
 
+CARRIED = frozenset({"tenant", "content", "unread", "tokens"})
+"""What only rich notifications have; of use as long as the item is new."""
 _NAMES = tuple(field.name for field in fields(IntakeEntry))
 
 

@@ -43,11 +43,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """An item as its notification carried it: so it was when it was last changed.
-
-    Attributes:
-        item: None for a message that is no response.
-    """
+    """An item as its notification carried it; None for a message that is no response."""
 
     item: MeetingResponse | CalendarEvent | None
 

@@ -17,7 +17,7 @@ from typing import Protocol
 import structlog
 
 from service.clock import Clock, sleep_or_stop
-from service.entries import IntakeEntry, parse_entry
+from service.entries import CARRIED, IntakeEntry, parse_entry
 from service.errors import StreamError
 from service.pipeline.lanes import lane_of, lanes_of
 from service.pipeline.outcomes import Processed
@@ -271,7 +271,7 @@ class Worker:
         self._metrics.entry_dead_lettered(reason=str(reason))
         _log.error("entry.dead_lettered", entry_id=delivered.id, reason=str(reason), detail=detail[:300])
         await self._intake.dead_letter(
-            delivered, reason=str(reason), detail=detail[:300], at=self._clock.now()
+            _without_content(delivered), reason=str(reason), detail=detail[:300], at=self._clock.now()
         )
 
     def _tell(
@@ -299,6 +299,12 @@ class Worker:
             task.cancel()
         if late:
             await asyncio.wait(late, timeout=self._limits.drain_s)
+
+
+def _without_content(delivered: Delivered) -> Delivered:
+    """Leave out what the notification carried: an entry that is requeued later is fetched."""
+    fields = {name: text for name, text in delivered.fields.items() if name not in CARRIED}
+    return replace(delivered, fields=fields)
 
 
 @dataclass(slots=True, kw_only=True)

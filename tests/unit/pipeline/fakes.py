@@ -159,6 +159,7 @@ class MemoryIntake:
     claimable: list[Delivered] = field(default_factory=list)
     acknowledged: list[str] = field(default_factory=list)
     dead: list[tuple[str, str]] = field(default_factory=list)
+    buried: list[Delivered] = field(default_factory=list)
     deferred: list[tuple[IntakeEntry, datetime]] = field(default_factory=list)
     appended: list[IntakeEntry] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
@@ -182,6 +183,7 @@ class MemoryIntake:
 
     async def dead_letter(self, entry: Delivered, *, reason: str, detail: str, at: datetime) -> None:
         self.dead.append((entry.id, reason))
+        self.buried.append(entry)
         self.acknowledged.append(entry.id)
 
     async def defer(self, entry: Delivered, retry: IntakeEntry, *, due_at: datetime) -> None:

@@ -149,3 +149,16 @@ async def test_a_bug_ends_in_the_dead_letters_not_in_the_loop() -> None:
     loop.give(2, kind="event", mailbox="owner", item="e1")
     await loop.run_until(lambda: len(loop.intake.acknowledged) == 2)
     assert loop.intake.dead == [("1-0", "unexpected")]
+
+
+async def test_what_is_given_up_keeps_no_content_for_it_can_be_fetched() -> None:
+    loop = Loop()
+    loop.give(1, kind="message", mailbox="adele", item="m1", content="{}", tokens="a b", tenant="t")
+    loop.intake.waiting[0] = replace(loop.intake.waiting[0], deliveries=4)
+    await loop.run_until(lambda: len(loop.intake.dead) == 1)
+    assert loop.intake.buried[0].fields == {
+        "origin": "notification",
+        "kind": "message",
+        "mailbox": "adele",
+        "item": "m1",
+    }
