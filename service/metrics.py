@@ -121,6 +121,7 @@ class Metrics:
         self._add_web()
         self._add_intake()
         self._add_pipeline()
+        self._add_rich()
         self._add_graph()
         self._add_subscriptions()
         self._add_system()
@@ -191,16 +192,6 @@ class Metrics:
         self.updates_published = self._counter(
             "updates_published", "Entries of the update stream, by type.", "type"
         )
-        self.resource_data = self._counter(
-            "resource_data",
-            "Items of rich notifications, by kind, outcome (taken, fetched) and why they were fetched.",
-            "kind",
-            "outcome",
-            "reason",
-        )
-        self.notifications_forged = self._counter(
-            "notifications_forged", "Entries for which no validation token vouches, by reason.", "reason"
-        )
         self.update_delay_seconds = self._histogram(
             "update_delay_seconds",
             "From the arrival of a notification to the update that followed.",
@@ -213,6 +204,19 @@ class Metrics:
         )
         self.lifecycle_events = self._counter(
             "lifecycle_events", "Lifecycle notifications that were worked off, by event.", "event"
+        )
+
+    def _add_rich(self) -> None:
+        """Add what is known about rich notifications."""
+        self.resource_data = self._counter(
+            "resource_data",
+            "Items of rich notifications, by kind, outcome (taken, fetched) and why they were fetched.",
+            "kind",
+            "outcome",
+            "reason",
+        )
+        self.notifications_forged = self._counter(
+            "notifications_forged", "Entries for which no validation token vouches, by reason.", "reason"
         )
 
     def _add_graph(self) -> None:
