@@ -102,6 +102,8 @@ def decide_retry(
 
 
 def _classify(error: Exception, limits: RetryLimits) -> tuple[Reason, int]:
+    if isinstance(error, AccessError) and error.status == 401:
+        return Reason.NO_ACCESS, limits.attempts_max  # the token, not the mailbox: that one gives 403
     for kind, reason, waiting_helps in _CLASSES:
         if isinstance(error, kind):
             return reason, limits.attempts_max if waiting_helps else limits.doomed_attempts_max

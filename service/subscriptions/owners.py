@@ -5,6 +5,7 @@ Must never forget an owner because Graph did not answer: only the roster ends th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -71,6 +72,7 @@ class Owners:
         self._backoff = backoff
         self._followed: dict[Address, RosterEntry] = {}
         self._unknown: set[Address] = set()
+        self._writing = asyncio.Lock()
 
     @property
     def is_everybody_looked_up(self) -> bool:
@@ -149,10 +151,19 @@ class Owners:
             progress = OwnerProgress(added_at=self._clock.now(), key=owner.key)
             owner = replace(owner, is_baselined=False)
         await self._note_success(entry, progress)
-        if owner != self._ledger.owners.get(owner.key):
-            await self._ledger.write_owners({owner.key: owner})
+        owner = await self._write(owner, is_new=is_new)
         change = self._watch.put(owner)
         self._follow_change(change, read_all=self._watch.names_of(owner.key) if is_new else ())
+
+    async def _write(self, owner: WatchedOwner, *, is_new: bool) -> WatchedOwner:
+        """Write an owner down, and give what was written: the baseline may have ended during the look-up."""
+        async with self._writing:
+            present = self._ledger.owners.get(owner.key)
+            if present is not None and not is_new:
+                owner = replace(owner, is_baselined=present.is_baselined)
+            if owner != present:
+                await self._ledger.write_owners({owner.key: owner})
+        return owner
 
     async def _note_success(self, entry: RosterEntry, progress: OwnerProgress) -> None:
         now = self._clock.now()
@@ -192,11 +203,17 @@ class Owners:
         self._unknown.discard(address)
         self._schedule.set(Duty(DutyKind.RESOLVE, address), fault.retry_at)
         _log.warning("owner.lookup_failed", fault=str(fault.kind), words=fault.words, attempt=fault.attempts)
-        previous = self._find_previous(address)
-        if fault.kind.is_of_mailbox and previous is not None:
-            faulty = replace(previous, fault=fault.words, inboxes=())
+        if fault.kind.is_of_mailbox:
+            await self._mark_faulty(address, fault.words)
+
+    async def _mark_faulty(self, address: Address, words: str) -> None:
+        async with self._writing:
+            previous = self._find_previous(address)
+            if previous is None:
+                return
+            faulty = replace(previous, fault=words, inboxes=())
             await self._ledger.write_owners({faulty.key: faulty})
-            self._follow_change(self._watch.put(faulty), read_all=())
+        self._follow_change(self._watch.put(faulty), read_all=())
 
     # --- the end ---
 
@@ -242,11 +259,12 @@ class Owners:
 
     async def end_baseline(self, key: OwnerKey, mark: str) -> None:
         """Take note that the worker has done the last entry of an owner's baseline."""
-        owner = self._ledger.owners.get(key)
-        progress = self._ledger.progress.get(owner.roster_address) if owner else None
-        if owner is None or progress is None or owner.is_baselined or name_mark(progress) != mark:
-            return
-        await self._ledger.write_owners({key: replace(owner, is_baselined=True)})
+        async with self._writing:
+            owner = self._ledger.owners.get(key)
+            progress = self._ledger.progress.get(owner.roster_address) if owner else None
+            if owner is None or progress is None or owner.is_baselined or name_mark(progress) != mark:
+                return
+            await self._ledger.write_owners({key: replace(owner, is_baselined=True)})
         _log.info("owner.baselined", owner=key)
 
     async def begin_anew(self, owners: Mapping[OwnerKey, WatchedOwner]) -> None:

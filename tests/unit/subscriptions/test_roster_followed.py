@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from service.entries import Origin
 from service.errors import AccessError, GoneError, UnavailableError
-from service.ports import Book, DeliveryOption
+from service.ports import Book, DeliveryOption, DirectoryPerson
+from service.subscriptions.records import RequestKind
+from tests.unit.subscriptions.fakes import Tenant, VirtualClock
 from tests.unit.subscriptions.play import (
     ADELE_INBOX,
     ALEX_EVENTS,
@@ -31,6 +35,46 @@ async def test_an_owner_added_later_is_followed_within_seconds() -> None:
     assert "users/id-bert/events" in play.resources()
     assert play.owners()["bert@contoso.com"].is_baselined
     assert [one.item for one in play.intake.entries] == ["old"], "the shared inbox is read anew for Bert"
+
+
+class SlowTenant(Tenant):
+    """Answers who a person is only when it is let.
+
+    Attributes:
+        is_open: clear while nobody gets an answer.
+    """
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__(clock=clock)
+        self.is_open = asyncio.Event()
+        self.is_open.set()
+
+    async def find_person(self, address: str) -> DirectoryPerson:
+        await self.is_open.wait()
+        return await super().find_person(address)
+
+
+async def test_a_baseline_that_ends_while_its_owner_is_looked_up_again_has_ended() -> None:
+    play = walkthrough()
+    slow = SlowTenant(play.clock)
+    slow.people, slow.delegates = play.tenant.people, play.tenant.delegates
+    play.tenant = slow
+    await play.add_owner("alex@contoso.com")
+    keeper = play.build_keeper()
+    while not any(entry.lifecycle == RequestKind.BASELINED for entry in play.intake.entries):
+        await keeper.tick()
+        await keeper.settle()
+        play.clock.advance(0.5)
+    play.clock.advance(3600)
+    slow.is_open.clear()
+    await keeper.tick()  # begins to look the owner up again
+    await asyncio.sleep(0)
+    await play.work()
+    await keeper.tick()  # hears that the baseline has been worked off
+    assert play.owners()["alex@contoso.com"].is_baselined
+    slow.is_open.set()
+    await keeper.settle()
+    assert play.owners()["alex@contoso.com"].is_baselined
 
 
 async def test_a_removed_owner_leaves_nothing_behind() -> None:
