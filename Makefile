@@ -4,9 +4,11 @@
 #   make check                 what must pass before a commit: format, lint, types, tests
 #   make sdk-check             the sandbox, asked by Microsoft's JavaScript SDK (needs Node 20 and npm)
 #   make simulate SEEDS=1000   histories of the whole service under faults, on a clock of their own (SEED=n: that one)
+#   make trials TRIAL=leaders  lost notifications, lost subscriptions, a lost Redis: real processes (all: half an hour)
 #   make rules                 the page of rules, drawn from the decision table
 #   make mutate                each mutation of the rules, and which no test notices (ten minutes)
 #   make bench                 the webhook against a handler that only reads the body (needs wrk)
+#   make bench-keeper          what a tick of the keeper costs, and its start for 10,000 owners
 #   make demo PYTHON=python3.13  with another Python
 SHELL := /bin/sh
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
@@ -19,11 +21,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST_ARGS ?=
 SEEDS ?= 1000
 DEMO_ARGS ?=
+TRIAL ?=
+TRIAL_ARGS ?=
+BENCH_ARGS ?=
 MADE := $(VENV)/.made-with-$(VERSION)
 DEMO_READY := $(VENV)/.demo-ready
 TEST_READY := $(VENV)/.test-ready
 
-.PHONY: demo test check bench sdk-check simulate rules mutate clean
+.PHONY: demo test check bench bench-keeper sdk-check simulate trials rules mutate clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO_READY)
@@ -41,6 +46,9 @@ sdk-check: $(TEST_READY)
 simulate: $(TEST_READY)
 	@exec $(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
+trials: $(TEST_READY)
+	@exec $(BIN)/python -m tests.trials $(TRIAL) $(TRIAL_ARGS)
+
 rules: $(TEST_READY)
 	@$(BIN)/python -m service.reconcile.rules_page > .rules-page && mv .rules-page service/reconcile/RULES.md
 
@@ -49,6 +57,9 @@ mutate: $(TEST_READY)
 
 bench: $(TEST_READY)
 	@exec $(BIN)/python -m bench
+
+bench-keeper: $(TEST_READY)
+	@exec $(BIN)/python -m bench.keeper $(BENCH_ARGS)
 
 clean:
 	rm -rf $(VENV) tests/sdk/node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

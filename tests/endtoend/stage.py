@@ -36,13 +36,14 @@ class Stage:
     """Everything that runs, and what is done with it.
 
     Attributes:
+        redis_server: None where somebody else runs it.
         settings: of the service; each process gets an admin port besides.
         ports: public listener, and the admin listeners by command.
         running: processes of the service by command, those that were ended too.
     """
 
     directory: Path
-    redis_server: EmbeddedRedis
+    redis_server: EmbeddedRedis | None
     redis: Redis
     session: aiohttp.ClientSession
     tenant: Tenant
@@ -143,25 +144,31 @@ class Stage:
 
 @asynccontextmanager
 async def open_stage(
-    directory: Path, *, owners: Sequence[str] = ("alexw@contoso.onmicrosoft.com",), **changes: str
+    directory: Path,
+    *,
+    owners: Sequence[str] = ("alexw@contoso.onmicrosoft.com",),
+    redis_url: str = "",
+    more_processes: Sequence[str] = (),
+    **changes: str,
 ) -> AsyncIterator[Stage]:
     """Start Redis and sandbox; the test starts the roles, and all end with the stage.
 
     Args:
         owners: addresses for the owners file.
+        redis_url: of a server that runs already; none is started then.
+        more_processes: names of processes besides one of each command.
         changes: further settings.
     """
     owners_file = directory / "owners.toml"
     owners_file.write_text("".join(f"[[owners]]\naddress = {json.dumps(one)}\n" for one in owners))
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(
-            embedded_redis(listener=Listener.LOOPBACK, program=chosen_server())
-        )
-        redis = Redis.from_url(server.url, decode_responses=True)
+        server = None if redis_url else await _start_redis(stack)
+        url = server.url if server else redis_url
+        redis = Redis.from_url(url, decode_responses=True)
         stack.push_async_callback(redis.aclose)
         session = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
         line, found = await _start_sandbox(stack, directory)
-        ports = choose_ports("public", "serve", "other", "other-public", *ROLES)
+        ports = choose_ports("public", "serve", "other", "other-public", *ROLES, *more_processes)
         stage = Stage(
             directory=directory,
             redis_server=server,
@@ -170,7 +177,7 @@ async def open_stage(
             tenant=Tenant(Ready.parse(line), session),
             settings={
                 **found,
-                "REDIS_URL": server.url,
+                "REDIS_URL": url,
                 "HOST": "127.0.0.1",
                 "PORT": str(ports["public"]),
                 "RESPONSE_SYNC_PUBLIC_URL": f"http://127.0.0.1:{ports['public']}",
@@ -184,6 +191,12 @@ async def open_stage(
         )
         stack.push_async_callback(stage.end_all)
         yield stage
+
+
+async def _start_redis(stack: AsyncExitStack) -> EmbeddedRedis:
+    return await stack.enter_async_context(
+        embedded_redis(listener=Listener.LOOPBACK, program=chosen_server())
+    )
 
 
 async def _start_sandbox(stack: AsyncExitStack, directory: Path) -> tuple[Mapping[str, Any], dict[str, str]]:

@@ -89,6 +89,7 @@ async def assert_nothing_of_it(stage: Stage, secrets: list[str]) -> None:
     found = [(place, one) for place, text in everything.items() for one in secrets if one in text]
     assert found == []
     # The append-only file tells what was there for a moment: ids alone, for they come with the notifications.
+    assert stage.redis_server is not None
     written = b"".join(one.read_bytes() for one in stage.redis_server.directory.rglob("*.aof")).decode(
         errors="replace"
     )
