@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
+from typing import Final
 
 from service.errors import GoneError, LookedTooSoonError
 from service.pipeline.committer import read_state
@@ -39,6 +40,8 @@ from service.reconcile.model import (
 )
 from service.reconcile.state import MeetingState
 from service.roster import WatchedOwner
+
+_ROUNDS_MAX: Final = 3  # somebody who changes a series faster than it is read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,18 +160,23 @@ class CalendarReads:
         state: MeetingState,
         *,
         besides: EventFact | None = None,
+        more_rounds: int = _ROUNDS_MAX,
     ) -> list[EventFact]:
         """Read the held occurrences again that the series as it is now outdates.
 
         Args:
             besides: an occurrence that was read before its series was, held or not.
+            more_rounds: how often the series may be found to have changed meanwhile; sweeps find the rest.
         """
         facts: list[EventFact] = []
         known = list_outdated(series, state, besides=besides)
         for key, event_id in sorted(known.items(), reverse=True)[: self._limits.occurrences_max]:
             facts += await self._read_occurrence_again(owner, series, key, event_id)
-        if any(shows_news(fact, series, state) for fact in facts):  # the series was changed meanwhile
-            facts += await self._find_meeting(owner, series.meeting)
+        if more_rounds and any(shows_news(fact, series, state) for fact in facts):
+            for later in await self._find_meeting(owner, series.meeting):
+                if later.change_key != series.change_key:
+                    again = await self._read_occurrences(owner, later, state, more_rounds=more_rounds - 1)
+                    facts += [later, *again]
         return facts
 
     async def _read_occurrence_again(

@@ -202,3 +202,27 @@ async def test_a_series_that_is_changed_while_its_occurrences_are_read_is_read_a
     await world.processor.process(entry, fetched)
     assert world.states.said() == ["event.rescheduled", "response.changed ann"]
     assert sources(world) == []
+
+
+async def test_people_whom_a_series_lists_by_the_time_it_is_read_again_are_sought_in_its_occurrences() -> (
+    None
+):
+    world = World()
+    await watch_day2(world, row("ann", "declined", 2))
+    world.put_message("m1", response("ann", "declined", 2, instance=DAY2, place=24))
+    await world.message("m1")
+    day3 = event(3, row("ann"), instance=DAY3, place=50, seen=4)
+    world.put_event("day3", day3)
+    await world.event("day3")
+    world.states.published.clear()
+    answered = row("ann", "accepted", 9)
+    world.put_event("series", event(10, answered, is_series=True, seen=10))
+    entry = IntakeEntry(kind=Kind.EVENT, origin=Origin.NOTIFICATION, mailbox="owner", item="series")
+    fetched = asyncio.ensure_future(world.processor.fetch(entry))
+    await asyncio.wait([fetched])
+    world.put_event("series", event(11, answered, row("bob"), is_series=True, seen=12, change_key="2"))
+    world.put_event("day2", event(11, row("ann", "declined", 2), instance=DAY2, place=24, seen=12))
+    world.put_event("day3", replace(day3, seen=at(12)))
+    await world.processor.process(entry, fetched)
+    assert "attendee.added bob" in world.states.said()
+    assert sorted(sources(world)) == [DAY2, DAY3, DAY3]
