@@ -7,6 +7,7 @@ ServiceError
     ForgedError                no good validation token vouches for it: nothing of it is processed
   GraphError                   Graph refused; carries status, code, request id
     ThrottledError             429, or 503 with Retry-After: carries retry_after_s
+      HeldBackError            we did not even ask: the mailbox has to wait, or its budget is spent
     UnavailableError           5xx, timeout, broken connection
     AccessError                401 or 403 although the token is fresh
     GoneError                  404: the item was moved or deleted, or the mailbox is not there
@@ -103,6 +104,13 @@ class ThrottledError(GraphError):
     ) -> None:
         self.retry_after_s = retry_after_s
         super().__init__(message, status=status, code=code, request_id=request_id)
+
+
+class HeldBackError(ThrottledError):
+    """A request was not sent, because Graph would refuse it: it is no try.
+
+    `retry_after_s` says when it may go; `code` is `mailboxThrottled`, `mailboxBudget` or `applicationBudget`.
+    """
 
 
 class UnavailableError(GraphError):

@@ -17,6 +17,7 @@ EVENTS: Final[dict[str, str]] = {
     "graph.part_answered": "a part of a `$batch` was answered (debug)",
     "graph.payload_noted": "members of an answer of Graph could not be understood; `notes` names them",
     "graph.request_answered": "Graph answered a request (debug)",
+    "graph.request_held_back": "a request was not sent: a mailbox has to wait, or a budget is spent (debug)",
     "graph.request_throttled": "Graph asked to wait",
     "intake.connected": "web is connected to Redis and stores what comes",
     "intake.disconnected": "web lost Redis: notifications are answered with 503",

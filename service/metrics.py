@@ -239,6 +239,11 @@ class Metrics:
         self.graph_wait_seconds = self._counter(
             "graph_wait_seconds", "Time that Graph asked us to wait, over all its answers."
         )
+        self.graph_held_back = self._counter(
+            "graph_held_back",
+            "Requests that were not sent, by reason: mailboxThrottled, mailboxBudget, applicationBudget.",
+            "reason",
+        )
         self.tokens = self._counter(
             "tokens_acquired", "Access tokens asked for, by outcome: got, refused, away.", "outcome"
         )

@@ -53,6 +53,11 @@ class GraphMetrics:
         """Show how far Graph's clock is ahead of ours."""
         self._metrics.clock_ahead.labels("graph").set(ahead_s)
 
+    def request_held_back(self, *, kind: str, reason: str) -> None:
+        """Count a request that was not sent."""
+        self._metrics.graph_held_back.labels(reason).inc()
+        _LOG.debug("graph.request_held_back", kind=kind, reason=reason)
+
     def token_acquired(self, *, duration_s: float, expires_at_s: float) -> None:
         """Count a token that was got, and show when it ends."""
         self._metrics.tokens.labels("got").inc()

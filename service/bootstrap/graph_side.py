@@ -25,18 +25,25 @@ from service.graph.mailboxes import GraphMailboxes
 from service.graph.subscriptions import GraphSubscriptions
 from service.graph.tokens import MsalTokens
 from service.graph.trust import build_trust
+from service.limits.graph import take_dispatch_limits
 from service.metrics import Metrics
 from service.observing import GraphMetrics
-from service.settings import CLOUDS, Settings
+from service.settings import CLOUDS, MessageScope, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
-    """Everything that is asked of Graph, over one session."""
+    """Everything that is asked of Graph, over one session.
+
+    Attributes:
+        mailboxes: reads what was announced, which may wait for more to be read with it.
+        calendars: reads what must be known beside it, at once.
+    """
 
     tokens: MsalTokens
     client: GraphClient
     mailboxes: GraphMailboxes
+    calendars: GraphMailboxes
     directory: GraphDirectory
     delta: GraphDelta
     subscriptions: GraphSubscriptions
@@ -73,22 +80,19 @@ async def open_graph(settings: Settings, metrics: Metrics) -> AsyncIterator[Grap
         answer_bytes_max=settings.answer_bytes_max,
         uses_proxy_environment=settings.use_proxy,
     )
-    dispatcher = Dispatcher(
-        client,
-        clock=clock,
-        observer=observer,
-        per_mailbox_max=settings.mailbox_requests_max,
-        window_s=settings.batch_window_s,
-    )
+    limits = take_dispatch_limits(settings)
+    dispatcher = Dispatcher(client, clock=clock, observer=observer, limits=limits)
+    is_inbox = settings.messages is MessageScope.INBOX
     try:
         async with client:
             yield Graph(
                 tokens=tokens,
                 client=client,
-                mailboxes=GraphMailboxes(dispatcher, observer=observer),
-                directory=GraphDirectory(dispatcher, observer=observer),
-                delta=GraphDelta(dispatcher, observer=observer),
-                subscriptions=GraphSubscriptions(dispatcher),
+                mailboxes=GraphMailboxes(dispatcher, observer=observer, is_inbox=is_inbox),
+                calendars=GraphMailboxes(dispatcher.hurried, observer=observer),
+                directory=GraphDirectory(dispatcher.alone, observer=observer),
+                delta=GraphDelta(dispatcher.alone, observer=observer),
+                subscriptions=GraphSubscriptions(dispatcher.alone),
             )
     finally:
         await dispatcher.close()

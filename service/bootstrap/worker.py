@@ -49,7 +49,7 @@ def build_worker(
     processor = Processor(
         reader=graph.mailboxes,
         states=streams.states,
-        calendar=CalendarReads(graph.mailboxes, streams.states, take_calendar_limits(settings)),
+        calendar=CalendarReads(graph.calendars, streams.states, take_calendar_limits(settings)),
         committer=build_committer(settings, streams, clock, on_conflict=observer.race_lost),
         watch=watching.current,
         desk=LifecycleDesk(records=streams.records),

@@ -1,23 +1,44 @@
 """How requests travel: in the lane of their mailbox, alone or together with others in one `$batch`.
 
-Requests that come within a short window travel together, and the same question is asked once. Never tries
-anything again that Graph refused, except a part whose batch as a whole was refused: it then goes alone.
+Requests that come within a short window travel together, the same question is asked once, and what arrived in
+an inbox together is read as one list. Never tries anything again that Graph refused, except one by one what
+was asked for together.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
 from service.clock import Clock
-from service.errors import PayloadError, RefusedError, ServiceError, ThrottledError, UnavailableError
+from service.errors import (
+    HeldBackError,
+    PayloadError,
+    RefusedError,
+    ServiceError,
+    ThrottledError,
+    UnavailableError,
+)
 from service.graph.answer import Answer, build_refusal
 from service.graph.batch import PARTS_MAX, build_batch, split_batch
+from service.graph.gathering import Gathering
 from service.graph.lanes import Lanes
+from service.graph.newest import NewestLimits, NewestLists
 from service.graph.observer import GraphObserver
 from service.graph.requests import GraphRequest
+from service.graph.throttling import Throttling, ThrottlingLimits
+from service.graph.trips import (
+    Trip,
+    answer_all,
+    fail_all,
+    fail_rest,
+    list_questions,
+    send_one_by_one,
+)
+
+_NO_WAIT: Final = 0.0
 
 
 class Exchanger(Protocol):
@@ -42,19 +63,28 @@ class Sender(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Part:
-    request: GraphRequest
-    answer: asyncio.Future[Answer]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DispatchLimits:
+    """Bounds of how requests travel.
+
+    Attributes:
+        per_mailbox_max: requests of one mailbox under way at one time, parts of a `$batch` included.
+        window_s: how long a request waits for others to travel with; 0 sends each alone and at once.
+        parts_max: requests in one `$batch`, at most 20.
+    """
+
+    per_mailbox_max: int = 4
+    window_s: float = 0.25
+    parts_max: int = PARTS_MAX
+    newest: NewestLimits = field(default_factory=NewestLimits)
+    throttling: ThrottlingLimits = field(default_factory=ThrottlingLimits)
 
 
 class Dispatcher:
     """Sends requests over one client. Must be closed, which fails what is still waiting.
 
-    Args:
-        per_mailbox_max: requests of one mailbox under way at one time, parts of a `$batch` included.
-        window_s: how long a request waits for others to travel with; 0 sends each alone and at once.
-        parts_max: requests in one `$batch`, at most 20.
+    It is a sender itself, of requests that may wait for a window. `hurried` and `alone` are senders over the
+    same lanes and budgets.
     """
 
     def __init__(
@@ -63,36 +93,42 @@ class Dispatcher:
         *,
         clock: Clock,
         observer: GraphObserver,
-        per_mailbox_max: int = 4,
-        window_s: float = 0,
-        parts_max: int = PARTS_MAX,
+        limits: DispatchLimits | None = None,
     ) -> None:
         self._client = client
         self._clock = clock
         self._observer = observer
-        self._lanes = Lanes(per_mailbox_max=per_mailbox_max)
-        self._window_s = window_s
-        self._parts_max = min(parts_max, PARTS_MAX)
-        self._asked: dict[str, _Part] = {}
-        self._gathered: list[_Part] = []
-        self._closing_window: asyncio.Task[None] | None = None
+        self._limits = limits or DispatchLimits()
+        self._parts_max = min(self._limits.parts_max, PARTS_MAX)
+        self._lanes = Lanes(per_mailbox_max=self._limits.per_mailbox_max)
+        self._newest = NewestLists(clock, self._limits.newest)
+        self._throttling = Throttling(clock, self._limits.throttling)
+        self._gathering = Gathering(
+            clock=clock, newest=self._newest, full_at=self._parts_max, leave=self._take_trips
+        )
+        self._waiting: list[Trip] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+
+    @property
+    def hurried(self) -> Sender:
+        """A sender for what others wait for: it ends an open window and takes along what is in it."""
+        return _Way(self, _NO_WAIT)
+
+    @property
+    def alone(self) -> Sender:
+        """A sender whose requests share no `$batch`."""
+        return _Way(self, None)
 
     async def exchange(self, request: GraphRequest) -> Answer:
         """Give the answer to a request, whatever its status.
 
         Raises:
             GraphError: no answer, or none that can be read.
+            HeldBackError: it was not sent: the mailbox has to wait, or its budget is spent.
             TokenError: no token.
         """
-        if not request.is_joinable or self._window_s <= 0:
-            async with self._lanes.hold(request.mailbox):
-                return self._observe(request, await self._client.exchange(request))
-        part = self._find_asked(request)
-        if part is None:
-            part = self._ask(request)
-        # Others may wait for the same answer, so that a caller who gives up must not end it.
-        return await asyncio.shield(part.answer)
+        return await self.exchange_within(request, self._limits.window_s)
 
     async def send(self, request: GraphRequest) -> Answer:
         """Give the 2xx answer to a request.
@@ -101,134 +137,208 @@ class Dispatcher:
             GraphError: Graph refused, or did not answer; see `answer.build_refusal`.
             TokenError: no token.
         """
-        answer = await self.exchange(request)
-        if not answer.is_ok:
-            raise build_refusal(answer, request.kind)
-        return answer
+        return _require_ok(request, await self.exchange(request))
+
+    async def exchange_within(self, request: GraphRequest, wait_s: float | None) -> Answer:
+        """Give the answer to a request that waits at most so long for company; None sends it alone.
+
+        Raises:
+            GraphError, TokenError: as `exchange` has them.
+        """
+        if self._is_closed:
+            raise _stopping()
+        if wait_s is None or not request.is_joinable or self._limits.window_s <= 0:
+            return await self._exchange_alone(request)
+        question = self._gathering.ask(request, wait_s=wait_s)
+        # Others may wait for the same answer, so that a caller who gives up must not end it.
+        return await asyncio.shield(question.answer)
 
     async def close(self) -> None:
         """Stop: what has no answer yet fails as unavailable."""
+        self._is_closed = True
+        fail_all(await self._gathering.close(), _stopping())
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        fail_all(list_questions(self._waiting), _stopping())
 
-    def _find_asked(self, request: GraphRequest) -> _Part | None:
-        """Give the same question, if it was put and is not sent yet: a later answer serves both."""
-        return self._asked.get(request.target) if request.method == "GET" else None
-
-    def _ask(self, request: GraphRequest) -> _Part:
-        part = _Part(request, asyncio.get_running_loop().create_future())
-        part.answer.add_done_callback(_mark_seen)
-        if request.method == "GET":
-            self._asked[request.target] = part
-        self._start(self._carry(part))
-        return part
-
-    async def _carry(self, part: _Part) -> None:
-        """Take a part from its lane into a window; the lane is held until there is an answer."""
+    async def _exchange_alone(self, request: GraphRequest) -> Answer:
         try:
-            async with self._lanes.hold(part.request.mailbox):
-                self._gather(part)
-                await asyncio.wait([part.answer])
+            async with self._lanes.hold(request.mailbox):
+                self._admit(request)
+                began = self._clock.monotonic()
+                try:
+                    answer = await self._client.exchange(request)
+                except ServiceError as error:
+                    self._throttling.note(request.mailbox, error, duration_s=self._clock.monotonic() - began)
+                    raise
+                self._learn(request, answer, began)
+                return answer
         finally:
-            if not part.answer.done():
-                part.answer.set_exception(UnavailableError("the service is stopping", code="stopping"))
+            self._pump()  # the place may be what a trip waits for
 
-    def _gather(self, part: _Part) -> None:
-        self._gathered.append(part)
-        if len(self._gathered) >= self._parts_max:
-            if self._closing_window is not None:
-                self._closing_window.cancel()
-                self._closing_window = None
-            self._start(self._send_gathered(self._take_gathered()))
-        elif self._closing_window is None:
-            self._closing_window = self._start(self._close_window())
+    # --- setting out ---
 
-    async def _close_window(self) -> None:
-        await self._clock.sleep(self._window_s)
-        self._closing_window = None
-        if parts := self._take_gathered():
-            await self._send_gathered(parts)
+    def _take_trips(self, trips: list[Trip]) -> None:
+        self._waiting += trips
+        self._pump()
 
-    def _take_gathered(self) -> list[_Part]:
-        parts, self._gathered = self._gathered, []
-        for part in parts:
-            if self._asked.get(part.request.target) is part:
-                del self._asked[part.request.target]
-        return parts
+    def _pump(self) -> None:
+        """Send what may go: whose mailbox has a free place, and nothing to wait for."""
+        while not self._is_closed and (company := self._choose()):
+            task = asyncio.get_running_loop().create_task(self._travel(company))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    async def _send_gathered(self, parts: Sequence[_Part]) -> None:
-        try:
-            if len(parts) == 1:
-                await self._send_alone(parts[0])
+    def _choose(self) -> list[Trip]:
+        """Take the trips of the next batch, each with its place in the lane of its mailbox."""
+        company: list[Trip] = []
+        left: list[Trip] = []
+        for trip in self._waiting:
+            has_room = len(company) < self._parts_max and self._fits(company, trip.mailbox)
+            if not has_room or not self._lanes.take(trip.mailbox):
+                left.append(trip)
+            elif self._sets_out(trip):
+                company.append(trip)
             else:
-                await self._send_together(parts)
-        finally:
-            # Nobody may wait for ever, whatever broke.
-            _fail(parts, UnavailableError("the request broke off", code="brokeOff"))
+                self._lanes.give_back(trip.mailbox)
+        self._waiting = left
+        return company
 
-    async def _send_together(self, parts: Sequence[_Part]) -> None:
+    def _fits(self, company: Sequence[Trip], mailbox: str) -> bool:
+        """Tell whether a mailbox may join; one that was throttled or slow keeps to itself."""
+        if not company or company[0].mailbox == mailbox:
+            return True
+        return not (self._throttling.is_apart(mailbox) or self._throttling.is_apart(company[0].mailbox))
+
+    def _sets_out(self, trip: Trip) -> bool:
+        for question in trip.questions:
+            self._gathering.forget(question)
         try:
-            answers = await self._exchange_batch(parts)
+            self._admit(trip.request)
+        except HeldBackError as error:
+            fail_all(trip.questions, error)
+            return False
+        return True
+
+    def _admit(self, request: GraphRequest) -> None:
+        try:
+            self._throttling.admit(request.mailbox)
+        except HeldBackError as error:
+            self._observer.request_held_back(kind=request.kind, reason=error.code)
+            raise
+
+    # --- travelling ---
+
+    async def _travel(self, company: Sequence[Trip]) -> None:
+        again: list[Trip] = []
+        try:
+            again = await (self._go(company[0]) if len(company) == 1 else self._go_together(company))
+        finally:
+            fail_rest(company, again)
+            for trip in company:
+                self._lanes.give_back(trip.mailbox)
+            self._waiting = [*again, *self._waiting]
+            self._pump()
+
+    async def _go(self, trip: Trip) -> list[Trip]:
+        """Go alone; gives what has to go again."""
+        began = self._clock.monotonic()
+        try:
+            answer = await self._client.exchange(trip.request)
+        except ServiceError as error:
+            self._throttling.note(trip.mailbox, error, duration_s=self._clock.monotonic() - began)
+            fail_all(trip.questions, error)
+            return []
+        return self._settle(trip, answer, began)
+
+    async def _go_together(self, company: Sequence[Trip]) -> list[Trip]:
+        began = self._clock.monotonic()
+        try:
+            answers = await self._exchange_batch(company)
         except (RefusedError, PayloadError):
             # One bad part can spoil the whole, or the whole be too large: each must stand for itself.
-            await asyncio.gather(*(self._send_alone(part) for part in parts))
+            gone = await asyncio.gather(*(self._go(trip) for trip in company))
         except ServiceError as error:
-            _fail(parts, error)
+            self._fail_together(company, error, began)
+            return []
         else:
-            pairs = zip(parts, answers, strict=True)
-            await asyncio.gather(*(self._settle(part, answer) for part, answer in pairs))
+            pairs = zip(company, answers, strict=True)
+            gone = await asyncio.gather(*(self._settle_part(trip, answer, began) for trip, answer in pairs))
+        return [trip for trips in gone for trip in trips]
 
-    async def _exchange_batch(self, parts: Sequence[_Part]) -> list[Answer | None]:
-        batch = build_batch([part.request for part in parts])
-        whole = self._observe(batch, await self._client.exchange(batch))
+    async def _exchange_batch(self, company: Sequence[Trip]) -> list[Answer | None]:
+        batch = build_batch([trip.request for trip in company])
+        whole = await self._client.exchange(batch)
         if not whole.is_ok:
-            raise build_refusal(whole, batch.kind)
-        return split_batch(whole, len(parts))
+            refusal = build_refusal(whole, batch.kind)
+            self._tell_throttled(batch, refusal)
+            raise refusal
+        return split_batch(whole, len(company))
 
-    async def _settle(self, part: _Part, answer: Answer | None) -> None:
+    def _fail_together(self, company: Sequence[Trip], error: ServiceError, began: float) -> None:
+        mailboxes = {trip.mailbox for trip in company}
+        duration_s = self._clock.monotonic() - began
+        for mailbox in mailboxes:
+            self._throttling.note(mailbox, error, duration_s=duration_s, is_shared=len(mailboxes) > 1)
+        fail_all(list_questions(company), error)
+
+    async def _settle_part(self, trip: Trip, answer: Answer | None, began: float) -> list[Trip]:
         if answer is None:
-            _fail([part], UnavailableError("the batch left this part out", code="partMissing"))
-        elif answer.status == 401:
-            await self._send_alone(part)  # there the token is renewed, or the challenge honoured
-        else:
-            self._observer.part_answered(kind=part.request.kind, status=answer.status)
-            _answer(part, self._observe(part.request, answer))
+            fail_all(trip.questions, UnavailableError("the batch left this part out", code="partMissing"))
+            return []
+        if answer.status == 401:
+            return await self._go(trip)  # there the token is renewed, or the challenge honoured
+        self._observer.part_answered(kind=trip.request.kind, status=answer.status)
+        return self._settle(trip, answer, began)
 
-    async def _send_alone(self, part: _Part) -> None:
-        try:
-            answer = await self._client.exchange(part.request)
-        except ServiceError as error:
-            _fail([part], error)
-        else:
-            _answer(part, self._observe(part.request, answer))
+    def _settle(self, trip: Trip, answer: Answer, began: float) -> list[Trip]:
+        """Give each question its answer; gives those that a list left open, which then go one by one."""
+        refusal = self._learn(trip.request, answer, began)
+        if len(trip.questions) == 1 or isinstance(refusal, ThrottledError | UnavailableError):
+            answer_all(trip.questions, answer)
+            return []
+        collection = trip.questions[0].request.collection
+        if refusal is not None:
+            self._newest.pause(collection)
+            return send_one_by_one(trip.questions)
+        found = self._newest.pick(collection, answer, [one.request.item for one in trip.questions])
+        for question in trip.questions:
+            if question.request.item in found:
+                answer_all([question], found[question.request.item])
+        return send_one_by_one(one for one in trip.questions if one.request.item not in found)
 
-    def _observe(self, request: GraphRequest, answer: Answer) -> Answer:
-        if not answer.is_ok:
-            refusal = build_refusal(answer, request.kind)
-            if isinstance(refusal, ThrottledError):
-                self._observer.request_throttled(kind=request.kind, retry_after_s=refusal.retry_after_s)
-        return answer
+    def _learn(self, request: GraphRequest, answer: Answer, began: float) -> ServiceError | None:
+        """Give what an answer refuses, once the limits have taken note of it."""
+        refusal = None if answer.is_ok else build_refusal(answer, request.kind)
+        self._throttling.note(request.mailbox, refusal, duration_s=self._clock.monotonic() - began)
+        self._tell_throttled(request, refusal)
+        return refusal
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-
-def _answer(part: _Part, answer: Answer) -> None:
-    if not part.answer.done():
-        part.answer.set_result(answer)
-
-
-def _fail(parts: Sequence[_Part], error: ServiceError) -> None:
-    for part in parts:
-        if not part.answer.done():
-            part.answer.set_exception(error)
+    def _tell_throttled(self, request: GraphRequest, refusal: ServiceError | None) -> None:
+        if isinstance(refusal, ThrottledError):
+            self._observer.request_throttled(kind=request.kind, retry_after_s=refusal.retry_after_s)
 
 
-def _mark_seen(answer: asyncio.Future[Answer]) -> None:
-    """Take note of an error nobody waits for any more, so that asyncio does not complain."""
-    if not answer.cancelled():
-        answer.exception()
+class _Way:
+    """A sender over a dispatcher, with a patience of its own."""
+
+    def __init__(self, dispatcher: Dispatcher, wait_s: float | None) -> None:
+        self._dispatcher = dispatcher
+        self._wait_s = wait_s
+
+    async def exchange(self, request: GraphRequest) -> Answer:
+        return await self._dispatcher.exchange_within(request, self._wait_s)
+
+    async def send(self, request: GraphRequest) -> Answer:
+        return _require_ok(request, await self.exchange(request))
+
+
+def _require_ok(request: GraphRequest, answer: Answer) -> Answer:
+    if not answer.is_ok:
+        raise build_refusal(answer, request.kind)
+    return answer
+
+
+def _stopping() -> UnavailableError:
+    return UnavailableError("the service is stopping", code="stopping")

@@ -20,6 +20,7 @@ from service.graph.pages import read_pages
 from service.graph.parse_event import parse_event, parse_instance_key
 from service.graph.parse_message import parse_message
 from service.graph.requests import (
+    GraphRequest,
     RequestKind,
     build_event_request,
     build_instances_request,
@@ -53,10 +54,14 @@ class GraphMailboxes:
 
     Args:
         search_days: how far before and after its original date a moved occurrence is looked for.
+        is_inbox: messages are announced of inboxes; else of whole mailboxes.
     """
 
-    def __init__(self, sender: Sender, *, observer: GraphObserver, search_days: int = 400) -> None:
+    def __init__(
+        self, sender: Sender, *, observer: GraphObserver, search_days: int = 400, is_inbox: bool = True
+    ) -> None:
         self._sender = sender
+        self._is_inbox = is_inbox
         self._observer = observer
         self._search = timedelta(days=search_days)
         self._without_subtype: set[MailboxKey] = set()
@@ -179,15 +184,21 @@ class GraphMailboxes:
         has_subtype = mailbox not in self._without_subtype
         try:
             return await self._sender.send(
-                build_message_request(mailbox, message, has_subtype=has_subtype, is_rest=is_rest)
+                self._build(mailbox, message, has_subtype=has_subtype, is_rest=is_rest)
             )
         except RefusedError as error:
             if not has_subtype or _SELECT_REFUSED.search(f"{error.code} {error}") is None:
                 raise
-        request = build_message_request(mailbox, message, has_subtype=False, is_rest=is_rest)
-        answer = await self._sender.send(request)
+        answer = await self._sender.send(self._build(mailbox, message, has_subtype=False, is_rest=is_rest))
         self._without_subtype.add(mailbox)
         return answer
+
+    def _build(
+        self, mailbox: MailboxKey, message: MessageId, *, has_subtype: bool, is_rest: bool
+    ) -> GraphRequest:
+        return build_message_request(
+            mailbox, message, has_subtype=has_subtype, is_rest=is_rest, is_in_inbox=self._is_inbox
+        )
 
     async def _ask_for_event(self, owner: OwnerKey, event: EventId) -> Answer:
         """Ask with the cancelled occurrences of a series, and without where this mailbox refuses them."""

@@ -24,6 +24,9 @@ class GraphObserver(Protocol):
     def clock_read(self, *, ahead_s: float) -> None:
         """Graph told its time with an answer; so far it is ahead of ours, to the second."""
 
+    def request_held_back(self, *, kind: str, reason: str) -> None:
+        """A request was not sent; `reason` is the code of a `HeldBackError`."""
+
     def token_acquired(self, *, duration_s: float, expires_at_s: float) -> None:
         """A token was got; it ends at `expires_at_s`, Unix time."""
 
@@ -46,6 +49,8 @@ class SilentObserver:
     def request_throttled(self, *, kind: str, retry_after_s: float | None) -> None: ...
 
     def clock_read(self, *, ahead_s: float) -> None: ...
+
+    def request_held_back(self, *, kind: str, reason: str) -> None: ...
 
     def token_acquired(self, *, duration_s: float, expires_at_s: float) -> None: ...
 

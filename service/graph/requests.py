@@ -9,7 +9,7 @@ Source: https://learn.microsoft.com/graph/query-parameters
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -27,8 +27,7 @@ _SUBTYPE: Final = "microsoft.graph.eventMessage"
 _RESPONSE: Final = "microsoft.graph.eventMessageResponse"
 
 MESSAGE_PROPERTIES: Final = (
-    *("id", "internetMessageId", "sentDateTime", "from", "sender", "bodyPreview"),
-    "isDraft",
+    *("id", "internetMessageId", "sentDateTime", "from", "sender", "bodyPreview", "isDraft"),
 )
 # Members of a subtype must be cast, else Graph refuses the whole $select of a message.
 RESPONSE_PROPERTIES: Final = (
@@ -39,25 +38,9 @@ RESPONSE_PROPERTIES: Final = (
     *(f"{_RESPONSE}/{name}" for name in ("responseType", "proposedNewTime")),
 )
 EVENT_PROPERTIES: Final = (
-    "id",
-    "iCalUId",
-    "seriesMasterId",
-    "type",
-    "originalStart",
-    "originalStartTimeZone",
-    "lastModifiedDateTime",
-    "changeKey",
-    "subject",
-    "start",
-    "end",
-    "isAllDay",
-    "isCancelled",
-    "isOrganizer",
-    "sensitivity",
-    "recurrence",
-    "attendees",
-    "organizer",
-    "webLink",
+    *("id", "iCalUId", "seriesMasterId", "type", "originalStart", "originalStartTimeZone"),
+    *("lastModifiedDateTime", "changeKey", "subject", "start", "end", "isAllDay"),
+    *("isCancelled", "isOrganizer", "sensitivity", "recurrence", "attendees", "organizer", "webLink"),
 )
 _BRIEF_PROPERTIES: Final = ("id", "iCalUId", "seriesMasterId", "type", "originalStart", "start")
 _PERSON_PROPERTIES: Final = ("id", "displayName", "mail", "userPrincipalName", "proxyAddresses")
@@ -68,6 +51,7 @@ class RequestKind(StrEnum):
     """What a request is for: a label of metrics, so the list is short and closed."""
 
     MESSAGE = "message"
+    MESSAGES = "messages"
     EVENT = "event"
     MEETING = "meeting"
     INSTANCES = "instances"
@@ -92,6 +76,7 @@ class GraphRequest:
         link: an absolute address that Graph gave (nextLink, deltaLink), followed as it is.
         mailbox: whose limit of requests in flight it counts against; empty for none.
         is_joinable: may travel in a `$batch` with others.
+        item, collection: a message's id, and the list among whose newest it probably is; empty otherwise.
     """
 
     kind: RequestKind
@@ -103,6 +88,8 @@ class GraphRequest:
     body: Mapping[str, Any] | None = None
     mailbox: str = ""
     is_joinable: bool = True
+    item: str = ""
+    collection: str = ""
 
     @property
     def target(self) -> str:
@@ -123,24 +110,33 @@ def _encode(name: str, value: str) -> str:
 
 
 def build_message_request(
-    mailbox: MailboxKey, message: MessageId, *, has_subtype: bool = True, is_rest: bool = False
+    mailbox: MailboxKey,
+    message: MessageId,
+    *,
+    has_subtype: bool = True,
+    is_rest: bool = False,
+    is_in_inbox: bool = True,
 ) -> GraphRequest:
     """Ask for a message with all that tells whether, to what and how it responds.
 
     Args:
         has_subtype: ask for members of the message's subtype too; some mailboxes refuse that.
         is_rest: leave out what a notification can carry without extended properties.
+        is_in_inbox: it probably lies there; else somewhere in the mailbox.
 
     Source: https://learn.microsoft.com/graph/api/eventmessage-get
     """
     properties = (("id",) if is_rest else MESSAGE_PROPERTIES) + (RESPONSE_PROPERTIES if has_subtype else ())
-    return _get(
+    user = f"/users/{_segment(mailbox)}"
+    request = _get(
         RequestKind.MESSAGE,
-        f"/users/{_segment(mailbox)}/messages/{_segment(message)}",
+        f"{user}/messages/{_segment(message)}",
         ("$select", ",".join(properties)),
         ("$expand", extended.build_expand(extended.OF_MESSAGES)),
         mailbox=mailbox,
     )
+    folder = "/mailFolders/inbox" if is_in_inbox else ""
+    return replace(request, item=message, collection=f"{user}{folder}/messages")
 
 
 def build_event_request(owner: OwnerKey, event: EventId, *, has_cancelled: bool = True) -> GraphRequest:

@@ -11,6 +11,7 @@ from service.errors import (
     AccessError,
     GoneError,
     GraphError,
+    HeldBackError,
     LookedTooSoonError,
     PayloadError,
     RefusedError,
@@ -54,9 +55,14 @@ class RetryLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """Try again after so many seconds."""
+    """Try again after so many seconds.
+
+    Attributes:
+        is_try: what failed was a try, of which there are so many; a request that never went is none.
+    """
 
     seconds: float
+    is_try: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +95,8 @@ def decide_retry(
 
     Source: https://learn.microsoft.com/graph/throttling
     """
+    if isinstance(error, HeldBackError):
+        return Wait(seconds=_honour(error.retry_after_s or 0, limits, jitter), is_try=False)
     if isinstance(error, LookedTooSoonError):
         return Wait(seconds=1.1)
     reason, attempts_max = _classify(error, limits)
@@ -97,8 +105,12 @@ def decide_retry(
     backoff_s = min(limits.first_wait_s * 2**attempt, limits.wait_max_s)
     wait_s = backoff_s * (0.5 + jitter() / 2)
     if isinstance(error, ThrottledError | SigningKeysError) and error.retry_after_s is not None:
-        wait_s = max(min(error.retry_after_s, limits.retry_after_max_s), 0) + jitter() * limits.first_wait_s
+        wait_s = _honour(error.retry_after_s, limits, jitter)
     return Wait(seconds=wait_s)
+
+
+def _honour(asked_s: float, limits: RetryLimits, jitter: Callable[[], float]) -> float:
+    return max(min(asked_s, limits.retry_after_max_s), 0) + jitter() * limits.first_wait_s
 
 
 def _classify(error: Exception, limits: RetryLimits) -> tuple[Reason, int]:

@@ -265,7 +265,8 @@ class Worker:
             wait_s=round(verdict.seconds, 3),
             error=f"{type(error).__name__}: {error}",
         )
-        await self._intake.defer(delivered, replace(entry, attempt=str(attempt + 1)), due_at=due_at)
+        tries = attempt + verdict.is_try
+        await self._intake.defer(delivered, replace(entry, attempt=str(tries)), due_at=due_at)
 
     async def _bury(self, delivered: Delivered, reason: Reason, detail: str) -> None:
         self._metrics.entry_dead_lettered(reason=str(reason))

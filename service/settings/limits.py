@@ -99,7 +99,24 @@ class GraphLimitSettings(BaseSettings):
     mailbox_requests_max: Annotated[int, Field(ge=1, le=4)] = Field(
         4, description="in flight at one time for one mailbox; Graph allows 4"
     )
-    batch_window_s: Wait = Field(0.0, description="how long a fetch waits for others to share a $batch")
+    mailbox_budget_max: Count = Field(
+        4000,
+        description="requests to one mailbox in 10 minutes, per process; Graph allows all of ours 10,000",
+    )
+    graph_budget_max: Count = Field(
+        10_000, description="requests to all mailboxes in 10 seconds, per process; Graph allows 20,000"
+    )
+    graph_slow_s: Seconds = Field(5.0, description="a mailbox that takes longer shares no $batch with others")
+    batch_window_s: Wait = Field(
+        0.25, description="how long a fetch waits for others to share a $batch; 0 sends each alone"
+    )
+    newest_messages_min: Annotated[int, Field(ge=2)] = Field(
+        2, description="messages of one inbox in a window that are read as one list of its newest"
+    )
+    newest_messages_max: Count = Field(50, description="messages in one such list")
+    newest_pause_s: Wait = Field(
+        300.0, description="no such list after one that was refused or held less than half of what was wanted"
+    )
     token_timeout_s: Seconds = Field(15.0, description="for one request to the authority")
     token_renew_margin_s: Seconds = Field(300.0, description="a token is renewed so long before its end")
     token_error_memory_s: Seconds = Field(

@@ -109,7 +109,7 @@ class History:
             chance=self.chance,
             facts=self.facts,
             keys=keys,
-            window_s=self.chance.pick((0, 0.01)),
+            window_s=self.chance.pick((0, 0.25)),
             roster=self.people.roster,
         )
         self.trouble = self.chance.pick((0.0, 0.5, 1.0, 1.0))

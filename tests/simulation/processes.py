@@ -13,7 +13,7 @@ from yarl import URL
 from service.errors import NotificationError, StreamError
 from service.graph.delta import GraphDelta
 from service.graph.directory import GraphDirectory
-from service.graph.dispatch import Dispatcher
+from service.graph.dispatch import Dispatcher, DispatchLimits
 from service.graph.mailboxes import GraphMailboxes
 from service.graph.observer import SilentObserver
 from service.graph.subscriptions import GraphSubscriptions
@@ -174,7 +174,9 @@ class WorkerProcess(Process):
         processor = Processor(
             reader=reader,
             states=self.streams.states,
-            calendar=CalendarReads(reader, self.streams.states),
+            calendar=CalendarReads(
+                GraphMailboxes(dispatcher.hurried, observer=SilentObserver()), self.streams.states
+            ),
             committer=NotingCommitter(
                 self.streams.states,
                 around.clock,
@@ -186,7 +188,7 @@ class WorkerProcess(Process):
             desk=LifecycleDesk(records=self.streams.records),
             people=People(
                 self.streams.states,
-                GraphDirectory(dispatcher, observer=SilentObserver()),
+                GraphDirectory(dispatcher.alone, observer=SilentObserver()),
                 clock=around.clock,
             ),
         )
@@ -216,9 +218,9 @@ class KeeperProcess(Process):
         dispatcher = _build_dispatcher(self)
         keeper = build_keeper(
             KeeperPorts(
-                api=GraphSubscriptions(dispatcher),
-                directory=GraphDirectory(dispatcher, observer=SilentObserver()),
-                reader=GraphDelta(dispatcher, observer=SilentObserver(), page_size=5),
+                api=GraphSubscriptions(dispatcher.alone),
+                directory=GraphDirectory(dispatcher.alone, observer=SilentObserver()),
+                reader=GraphDelta(dispatcher.alone, observer=SilentObserver(), page_size=5),
                 intake=self.streams.intake,
                 states=self.streams.states,
                 records=self.streams.records,
@@ -253,7 +255,7 @@ def _build_dispatcher(process: Process) -> Dispatcher:
         ClientWithoutSockets(process.session, around.clock),
         clock=around.clock,
         observer=SilentObserver(),
-        window_s=around.window_s,
+        limits=DispatchLimits(window_s=around.window_s),
     )
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from service.graph.dispatch import DispatchLimits
 from service.intake.carried import CarriedLimits
 from service.intake.listener import ListenerLimits
 from service.intake.webhook import WebhookLimits
 from service.limits.deciding import take_commit_limits, take_decision_limits
+from service.limits.graph import take_dispatch_limits
 from service.limits.keeper import take_keeper_options
 from service.limits.pulse import take_pulse_limits
 from service.limits.redis_side import take_redis_limits
@@ -49,6 +51,7 @@ def test_each_part_gets_its_own_defaults(defaults: Settings) -> None:
     taken = {
         "pulse": take_pulse_limits(defaults),
         "webhook": take_webhook_limits(defaults),
+        "dispatch": take_dispatch_limits(defaults),
         "calendar": take_calendar_limits(defaults),
         "people": take_people_limits(defaults),
         "worker": take_worker_limits(defaults),
@@ -64,6 +67,7 @@ def test_each_part_gets_its_own_defaults(defaults: Settings) -> None:
     assert taken == {
         "pulse": PulseLimits(),
         "webhook": WebhookLimits(),
+        "dispatch": DispatchLimits(),
         "calendar": CalendarLimits(),
         "people": PeopleLimits(),
         "worker": WorkerLimits(),

@@ -77,6 +77,7 @@ class RecordingObserver:
         self.requests: list[tuple[str, int]] = []
         self.parts: list[tuple[str, int]] = []
         self.throttles: list[tuple[str, float | None]] = []
+        self.held_back: list[tuple[str, str]] = []
         self.tokens: list[str] = []
         self.notes: list[str] = []
         self.clocks: list[float] = []
@@ -95,6 +96,9 @@ class RecordingObserver:
 
     def clock_read(self, *, ahead_s: float) -> None:
         self.clocks.append(ahead_s)
+
+    def request_held_back(self, *, kind: str, reason: str) -> None:
+        self.held_back.append((kind, reason))
 
     def token_acquired(self, *, duration_s: float, expires_at_s: float) -> None:
         assert duration_s >= 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from service.errors import (
     UnavailableError,
 )
 from service.graph.answer import Answer
-from service.graph.dispatch import Dispatcher
+from service.graph.dispatch import Dispatcher, DispatchLimits
 from service.graph.requests import GraphRequest, RequestKind, build_event_request, build_renewal
 from service.reconcile.model import EventId, OwnerKey
 from tests.unit.graph.held_clock import HeldClock, settle
@@ -99,10 +100,15 @@ def observer() -> RecordingObserver:
 async def build(clock: HeldClock, observer: RecordingObserver) -> AsyncIterator[Callable[..., Dispatcher]]:
     built: list[Dispatcher] = []
 
-    def build_one(wire: Wire, *, window_s: float = WINDOW_S, per_mailbox_max: int = 4) -> Dispatcher:
+    def build_one(
+        wire: Wire, *, window_s: float = WINDOW_S, per_mailbox_max: int = 4, **limits: Any
+    ) -> Dispatcher:
         built.append(
             Dispatcher(
-                wire, clock=clock, observer=observer, window_s=window_s, per_mailbox_max=per_mailbox_max
+                wire,
+                clock=clock,
+                observer=observer,
+                limits=DispatchLimits(window_s=window_s, per_mailbox_max=per_mailbox_max, **limits),
             )
         )
         return built[-1]
@@ -356,3 +362,76 @@ async def test_a_link_is_followed_alone_in_the_lane_of_its_mailbox(build: Build)
     wire.gate.set()
     await settle()
     assert wire.sent == [link, link]
+
+
+async def test_a_hurried_request_takes_along_what_waits(build: Build) -> None:
+    wire = Wire(echo)
+    dispatcher = build(wire)
+    [waiting] = await ask(dispatcher, event(1))
+    assert wire.sent == []
+    answer = await dispatcher.hurried.send(event(2, "adele"))
+    await settle()
+    assert answer.body == {"path": "/users/adele/events/e-2"}
+    assert waiting.result().status == 200
+    assert [urls(one) for one in wire.sent] == [["/users/alex/events/e-1", "/users/adele/events/e-2"]]
+
+
+async def test_hurried_requests_of_one_moment_travel_together(build: Build) -> None:
+    wire = Wire(echo)
+    dispatcher = build(wire)
+    await asyncio.gather(*(dispatcher.hurried.send(event(at)) for at in range(6)))
+    assert [len(urls(one)) for one in wire.sent] == [4, 2]
+
+
+async def test_a_hurried_request_for_what_waits_already_does_not_wait_with_it(build: Build) -> None:
+    wire = Wire(echo)
+    dispatcher = build(wire)
+    [waiting] = await ask(dispatcher, event(1))
+    await dispatcher.hurried.send(event(1))
+    assert waiting.result().status == 200
+    assert wire.sent == [event(1)]
+
+
+async def test_a_request_that_goes_alone_takes_nobody_along(build: Build, clock: HeldClock) -> None:
+    wire = Wire(echo)
+    dispatcher = build(wire)
+    [waiting] = await ask(dispatcher, event(1))
+    await dispatcher.alone.send(event(2))
+    assert wire.sent == [event(2)]
+    await clock.advance(WINDOW_S)
+    assert waiting.result().status == 200
+
+
+async def test_a_place_that_a_lone_request_leaves_is_taken_by_what_waits(
+    build: Build, clock: HeldClock
+) -> None:
+    wire = Wire(echo)
+    wire.gate.clear()
+    dispatcher = build(wire, per_mailbox_max=1)
+    lone = asyncio.create_task(dispatcher.alone.send(event(1)))
+    [waiting] = await ask(dispatcher, event(2))
+    await clock.advance(WINDOW_S)
+    assert wire.sent == [event(1)]
+    wire.gate.set()
+    await settle()
+    assert (lone.result().status, waiting.result().status) == (200, 200)
+
+
+async def test_who_gives_up_waiting_for_a_place_leaves_it_to_the_next(build: Build) -> None:
+    wire = Wire(echo)
+    wire.gate.clear()
+    dispatcher = build(wire, per_mailbox_max=1)
+    first, second, third = [asyncio.create_task(dispatcher.alone.send(event(at))) for at in range(3)]
+    await settle()
+    second.cancel()
+    wire.gate.set()
+    await settle()
+    assert second.cancelled()
+    assert (first.result().status, third.result().status) == (200, 200)
+
+
+async def test_a_closed_dispatcher_takes_nothing(build: Build) -> None:
+    dispatcher = build(Wire(echo))
+    await dispatcher.close()
+    with pytest.raises(UnavailableError):
+        await dispatcher.send(event(1))

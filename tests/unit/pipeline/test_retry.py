@@ -6,6 +6,7 @@ import pytest
 
 from service.errors import (
     AccessError,
+    HeldBackError,
     LookedTooSoonError,
     PayloadError,
     RefusedError,
@@ -40,6 +41,8 @@ LIMITS = RetryLimits(attempts_max=5, doomed_attempts_max=2, first_wait_s=1, wait
         (KeyError("bug"), 0, Wait(seconds=1)),
         (KeyError("bug"), 1, GiveUp(reason=Reason.UNEXPECTED)),
         (LookedTooSoonError("same second"), 99, Wait(seconds=1.1)),
+        (HeldBackError("not sent", retry_after_s=30), 99, Wait(seconds=31, is_try=False)),
+        (HeldBackError("not sent", retry_after_s=10**9), 99, Wait(seconds=3601, is_try=False)),
     ],
 )
 def test_each_error_waits_as_long_as_it_helps(error: Exception, attempt: int, verdict: Wait | GiveUp) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
-from service.errors import PayloadError, StreamError, UnavailableError
+from service.errors import HeldBackError, PayloadError, StreamError, UnavailableError
 from service.pipeline.retry import RetryLimits
 from service.pipeline.worker import Watching, Worker, WorkerLimits
 from service.ports import Delivered
@@ -98,6 +98,15 @@ async def test_an_error_that_waiting_helps_is_deferred_with_its_attempt_counted(
     retry, _ = loop.intake.deferred[0]
     assert (retry.item, retry.attempt) == ("e1", "2")
     assert loop.intake.acknowledged == ["1-0"]
+
+
+async def test_a_request_that_was_never_sent_is_no_attempt() -> None:
+    loop = Loop()
+    loop.world.reader.errors = [HeldBackError("not sent", retry_after_s=30)]
+    loop.give(1, kind="event", mailbox="owner", item="e1", attempt="2")
+    await loop.run_until(lambda: bool(loop.intake.deferred))
+    retry, _ = loop.intake.deferred[0]
+    assert (retry.item, retry.attempt) == ("e1", "2")
 
 
 async def test_an_answer_that_cannot_be_read_is_dead_lettered_in_the_end() -> None:
