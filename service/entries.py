@@ -1,7 +1,7 @@
 """What flows through the intake stream. Must never carry anything that a mail or an event says in plaintext.
 
-One way in: a change notification, a lifecycle notification, a change found by a delta query and a timer
-that ran out all become an `IntakeEntry`.
+One way in: a change notification, a lifecycle notification, a change found by a delta query, a timer
+that ran out and a consumer's wish for a snapshot all become an `IntakeEntry`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ class Kind(StrEnum):
     EVENT = "event"
     LIFECYCLE = "lifecycle"
     DUE = "due"
+    SNAPSHOT = "snapshot"
 
 
 class Origin(StrEnum):
@@ -28,6 +29,7 @@ class Origin(StrEnum):
     SWEEP = "sweep"
     TIMER = "timer"
     REPLAY = "replay"
+    CONSUMER = "consumer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,8 @@ class IntakeEntry:
         etag: the item's etag in the notification, if it had one.
         arrived_at: when we took it, RFC 3339 UTC.
         attempt: how many tries failed before this one, as decimal text.
-        owner, meeting, instance, attendee, pair: for `due` entries, the timer's subject.
+        owner, meeting, instance, attendee, pair: for `due` entries, the timer's subject; for `snapshot`
+            entries, the owner alone, empty for every owner.
         traceparent: W3C trace context of the request that brought it.
         tenant: id of the tenant that the notification was for, lower case.
         content: `encryptedContent` of a rich notification as JSON: ciphertext.

@@ -53,6 +53,7 @@ def build_worker(
         committer=build_committer(settings, streams, clock, on_conflict=observer.race_lost),
         watch=watching.current,
         desk=LifecycleDesk(records=streams.records),
+        intake=streams.intake,
         people=People(streams.states, graph.directory, clock=clock, limits=take_people_limits(settings)),
         notified=notified,
         on_order_unclear=partial(rich_observer.data_unread, reason=Unread.ORDER_UNCLEAR),

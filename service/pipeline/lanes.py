@@ -30,5 +30,6 @@ def lanes_of(watch: WatchList) -> dict[str, str]:
 
 def lane_of(entry: IntakeEntry, lanes: dict[str, str]) -> str:
     """Give the lane of an entry; a mailbox that nobody watches is a lane of its own."""
-    key = OwnerKey(entry.owner) if entry.kind is Kind.DUE else MailboxKey(entry.mailbox)
+    is_of_owner = entry.kind in (Kind.DUE, Kind.SNAPSHOT)
+    key = OwnerKey(entry.owner) if is_of_owner else MailboxKey(entry.mailbox)
     return lanes.get(key, key)

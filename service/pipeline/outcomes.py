@@ -22,6 +22,7 @@ class Ending(StrEnum):
     TIMER_STALE = "timer_stale"
     LIFECYCLE = "lifecycle"
     FORGED = "forged"
+    SPREAD = "spread"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from service.pipeline.calendar import CalendarReads
 from service.pipeline.committer import Committer, decode_pair, read_state
 from service.pipeline.outcomes import Ending, Processed
 from service.pipeline.people import People
+from service.pipeline.snapshots import Appending, Snapshots
 from service.pipeline.told import ToldItems
 from service.ports import MailboxReader, NotifiedReader, StateStore, Told
 from service.reconcile.matching import is_legacy_address
@@ -61,6 +62,7 @@ class Processor:
         committer: Committer,
         watch: Callable[[], WatchList],
         desk: LifecycleDesk,
+        intake: Appending,
         people: People | None = None,
         notified: NotifiedReader | None = None,
         on_order_unclear: Callable[[IntakeEntry], None] = lambda _: None,
@@ -77,6 +79,7 @@ class Processor:
         self._committer = committer
         self._watch = watch
         self._desk = desk
+        self._snapshots = Snapshots(states=states, committer=committer, intake=intake, watch=watch)
         self._people = people or People(states)
         self._notified = notified
         self._told = ToldItems(reader, states, on_order_unclear=on_order_unclear)
@@ -124,6 +127,8 @@ class Processor:
             case Kind.LIFECYCLE:
                 await self._desk.handle_lifecycle(entry)
                 return Processed(ending=Ending.LIFECYCLE)
+            case Kind.SNAPSHOT:
+                return await self._snapshots.process(entry)
             case _:
                 assert_never(entry.kind)
 

@@ -186,6 +186,7 @@ class WorkerProcess(Process):
             ),
             watch=watching.current,
             desk=LifecycleDesk(records=self.streams.records),
+            intake=self.streams.intake,
             people=People(
                 self.streams.states,
                 GraphDirectory(dispatcher.alone, observer=SilentObserver()),

@@ -32,6 +32,7 @@ def test_an_owner_and_all_inboxes_that_serve_them_share_a_lane() -> None:
         lane_of(entry(Kind.EVENT, "alex"), lanes),
         lane_of(entry(Kind.EVENT, "bob"), lanes),
         lane_of(entry(Kind.DUE, owner_key="bob"), lanes),
+        lane_of(entry(Kind.SNAPSHOT, owner_key="bob"), lanes),
     }
     assert len(shared) == 1
     assert lane_of(entry(Kind.EVENT, "carl"), lanes) not in shared

@@ -100,6 +100,7 @@ class World:
             committer=committer,
             watch=lambda: self.watch,
             desk=self.desk,
+            intake=self.intake,
             people=People(self.states, self.directory, clock=self.clock),
         )
 

@@ -1,0 +1,47 @@
+"""Who is coming, by the library's fold: what the slow reference holds after every commit."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.consuming.roll import Roll
+from service.consuming.update import WHOLE, parse_update
+from service.reconcile.model import InstanceKey
+from tests.reference.builders import MEETING, OWNER
+from tests.reference.consumer import Fold, parse_entry
+from tests.reference.histories import History, arrivals, commits, histories
+from tests.unit.reconcile.published import Stream
+from tests.unit.reconcile.test_promises import LAW
+
+
+def people_of(roll: Roll, instance: str) -> dict[str, tuple[str, str, bool]]:
+    return {
+        address: (held.value, held.firm, held.proposal is not None)
+        for address, held in roll.attendees(OWNER, MEETING, instance).items()
+    }
+
+
+def people_of_reference(fold: Fold, instance: InstanceKey) -> dict[str, tuple[str, str, bool]]:
+    return {
+        str(address): (str(held.value), str(held.said or ""), held.proposal is not None)
+        for address, held in fold.people(instance).items()
+    }
+
+
+@LAW
+@given(data=st.data(), history=histories(), is_baseline=st.booleans())
+def test_it_holds_what_the_reference_holds_after_every_commit(
+    data: st.DataObject, history: History, is_baseline: bool
+) -> None:
+    in_order = data.draw(st.booleans())
+    batches = data.draw(commits(history.facts) if in_order else arrivals(history.facts, drops=True))
+    stream, fold, roll = Stream(), Fold(), Roll()
+    for number, batch in enumerate(batches):
+        known = len(stream.entries)
+        stream.commit(batch, is_baseline=is_baseline and number == 0)
+        for fields in stream.entries[known:]:
+            fold.tell(parse_entry(fields).said)
+            roll.take(parse_update("responses", f"{number}-0", fields))
+        for instance in (InstanceKey(WHOLE), *fold.instances()):
+            assert people_of(roll, instance) == people_of_reference(fold, instance)
