@@ -271,7 +271,7 @@ class _Reader:
         try:
             return parse_update(member.stream, entry.id, entry.fields)
         except NotAnUpdateError as error:
-            _LOGGER.error("passed over, not an update: %s", error)
+            _LOGGER.warning("passed over, not an update: %s", error)
             return None
 
     async def _bear(self, error: StreamError) -> None:
