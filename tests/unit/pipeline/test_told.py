@@ -54,6 +54,7 @@ class ToldWorld(World):
             committer=Committer(self.states, self.clock, decision_limits=DecisionLimits()),
             watch=lambda: self.watch,
             desk=self.desk,
+            intake=self.intake,
             people=People(self.states, self.directory, clock=self.clock),
             notified=self.notified,
             on_order_unclear=lambda entry: self.unclear.append(entry.item),
