@@ -10,17 +10,22 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
+from service.intake.client_state import ResourceKind
+from service.reconcile.model import MeetingKey
 from service.sandbox.items import Event
 from service.sandbox.mailbox import Mailbox
 from service.sandbox.occurrences import occurrence_of
 from service.sandbox.people import User
 from tests.simulation.chance import Chance
-from tests.simulation.people import People
+from tests.simulation.people import DELIVERIES, People
+from tests.simulation.processes import Surroundings
 from tests.simulation.story import Story
 from tests.simulation.tenant import Tenant
 
 VALUES: Final = {"accept": "accepted", "tentativelyAccept": "tentativelyAccepted", "decline": "declined"}
 DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+READ_BACK: Final = timedelta(days=7)
+"""How old messages and meetings may be that a full round reads: the default window."""
 PRIVACY: Final = ("normal", "normal", "normal", "private", "confidential")
 
 
@@ -46,7 +51,9 @@ class Meeting:
 
     Attributes:
         id: of the owner's event.
-        ical_uid: of the whole.
+        ical_uid: of the whole, as attendees see it.
+        key: as the stream has it.
+        ends_at: of its last occurrence; never too early.
         moved_at: when its time was last changed, of any part.
         unlisted: who was taken off, or forwarded to, at any time.
     """
@@ -55,7 +62,9 @@ class Meeting:
     owner: User
     id: str
     ical_uid: str
+    key: MeetingKey
     is_series: bool
+    ends_at: datetime
     given: list[Given] = field(default_factory=list)
     moved_at: datetime | None = None
     unlisted: set[str] = field(default_factory=set)
@@ -66,15 +75,18 @@ class Deeds:
 
     Attributes:
         meetings: all that were made, the ended ones among them.
-        has_lost_messages: a response was deleted or filed away at some time.
+        has_lost_messages: a response may have come where nobody reads, or have gone from where somebody does.
+        was_away: the service was away for so long that meetings passed meanwhile.
     """
 
-    def __init__(self, tenant: Tenant, people: People, chance: Chance, story: Story) -> None:
+    def __init__(self, around: Surroundings, people: People, story: Story) -> None:
         self.meetings: list[Meeting] = []
-        self.has_lost_messages = False
-        self._tenant = tenant
+        reads_all = around.messages is ResourceKind.MAILBOX_MESSAGES
+        self.has_lost_messages = not reads_all and any(one.answers_folder for one in people.helpers)
+        self.was_away = False
+        self._tenant: Tenant = around.tenant
         self._people = people
-        self._chance = chance
+        self._chance: Chance = around.chance
         self._story = story
         self._kinds = {
             self.invite: 2,
@@ -86,6 +98,7 @@ class Deeds:
             self.delete: 1,
             self.forward: 1,
             self.tidy_inbox: 1,
+            self.change_delegates: 0.5,
             self.send_mail: 1,
         }
 
@@ -102,11 +115,11 @@ class Deeds:
     async def invite(self) -> None:
         """Let an owner, or a delegate for the owner, make a meeting."""
         owner = self._chance.pick(self._people.owners)
-        by = self._chance.pick((owner, *self._people.helpers[owner.id]))
+        by = self._chance.pick((owner, *self._tenant.world.delegates_of(owner)))
         start = self._tenant.clock.now().replace(minute=0, second=0, microsecond=0) + timedelta(
             hours=self._chance.count(24, 24 * 20)
         )
-        is_series = self._chance.happens(0.4)
+        times = self._chance.count(2, 4) if self._chance.happens(0.4) else 1
         guests = self._chance.random.sample(self._people.guests, self._chance.count(1, 3))
         body = {
             "subject": f"Meeting {len(self.meetings)}",
@@ -114,36 +127,45 @@ class Deeds:
             "end": spell(start + timedelta(minutes=30)),
             "attendees": [spell_attendee(guest) for guest in guests],
             "sensitivity": self._chance.pick(PRIVACY),
-            **({"recurrence": weekly(start, self._chance.count(2, 4))} if is_series else {}),
+            **({"recurrence": weekly(start, times)} if times > 1 else {}),
         }
         calendar = await self._tenant.find_calendar(by, owner)
-        made = await self._ask(by, "POST", f"{calendar}/events", body)
-        if made is None:
+        before = set(self._box(owner).events)
+        if await self._ask(by, "POST", f"{calendar}/events", body) is None:
             return
-        event = self._box(owner).find_by_uid(made["iCalUId"])
-        assert event is not None
+        [made] = set(self._box(owner).events) - before
+        ical_uid = self._box(owner).events[made].uid.ical_uid(None)
+        has_none = self._tenant.world.beliefs.null_ical_uid
         meeting = Meeting(
             name=f"M{len(self.meetings)}",
             owner=owner,
-            id=event.id,
-            ical_uid=made["iCalUId"],
-            is_series=is_series,
+            id=made,
+            ical_uid=ical_uid,
+            key=MeetingKey(f"id:{made}" if has_none else clean(ical_uid)),
+            is_series=times > 1,
+            ends_at=start + timedelta(hours=1, weeks=times - 1),
         )
         self.meetings.append(meeting)
-        kind = "a series" if is_series else "a meeting"
+        kind = "a series" if times > 1 else "a meeting"
         names = ", ".join(guest.name for guest in guests)
         self._story.tell(f"{by.name} makes {kind} {meeting.name} of {owner.name} with {names}")
 
     async def move(self) -> None:
-        """Give a meeting, or one occurrence, another time; now and then the one it had."""
+        """Give a meeting, or one occurrence, another time; now and then the one it had.
+
+        One that has passed comes back, in the days to come.
+        """
         if (chosen := self._choose_owned()) is None:
             return
         meeting, event = chosen
         hours = self._chance.pick((-2, 2, -2, 2, 24))
+        if event.slot.end < (now := self._tenant.clock.now()):
+            hours = round((now - event.slot.start) / timedelta(hours=1)) + self._chance.count(24, 24 * 5)
         start = event.slot.start + timedelta(hours=hours)
         body = {"start": spell(start), "end": spell(start + (event.slot.end - event.slot.start))}
         if await self._ask(meeting.owner, "PATCH", path_of(event), body) is not None:
-            meeting.moved_at = self._tenant.clock.now()
+            meeting.moved_at = now
+            meeting.ends_at = max(meeting.ends_at, meeting.ends_at + timedelta(hours=hours))
             self._story.tell(f"{describe(meeting, event)} moves by {hours} h")
 
     async def change_agenda(self) -> None:
@@ -238,16 +260,43 @@ class Deeds:
         found = [message for message in box.folder_messages(inbox) if message.meeting is not None]
         if not found:
             return
-        message = self._chance.pick(found)
-        path = f"/me/messages/{quote(message.id, safe='')}"
-        if await self._ask(reader, "DELETE", path) is not None:
-            self.has_lost_messages = True
+        path = f"/me/messages/{quote(self._chance.pick(found).id, safe='')}"
+        self.has_lost_messages = True
+        if self._chance.happens(0.5):
+            await self._ask(reader, "POST", f"{path}/move", {"destinationId": "archive"})
+            self._story.tell(f"{reader.name} files a meeting message away")
+        else:
+            await self._ask(reader, "DELETE", path)
             self._story.tell(f"{reader.name} deletes a meeting message from the inbox")
 
     async def send_mail(self) -> None:
         reader = self._chance.pick(self._people.readers)
         self._tenant.world.send_mail(reader.address, "stranger@fabrikam.example", "Accepted: Lunch?")
         self._story.tell(f"{reader.name} gets ordinary mail")
+
+    # --- who reads for whom ---
+
+    async def change_delegates(self) -> None:
+        """Let an owner take a role away, give one, or have meeting messages sent elsewhere."""
+        world = self._tenant.world
+        owner = self._chance.pick(self._people.owners)
+        helper = self._chance.pick(self._people.helpers)
+        self.has_lost_messages = True  # what lies in an inbox that is read no more
+        rows = [row for row in self._box(owner).permissions if row.grantee == helper.id]
+        if self._chance.happens(0.25):
+            owner.delivery = self._chance.pick(DELIVERIES)
+            self._story.tell(f"{owner.name} chooses {owner.delivery}")
+        elif rows:
+            world.revoke(owner, rows[0])
+            self._story.tell(f"{helper.name} is no delegate of {owner.name} any more")
+        else:
+            world.grant(owner, helper, "delegateWithoutPrivateEventAccess")
+            self._story.tell(f"{helper.name} becomes a delegate of {owner.name}")
+
+    def note_absence(self, time: timedelta) -> None:
+        """Note that the service was away for so long."""
+        self.was_away = True
+        self.has_lost_messages = self.has_lost_messages or time > READ_BACK
 
     # --- choosing ---
 
@@ -284,6 +333,13 @@ class Deeds:
         if answer.status >= 500:
             raise AssertionError((method, path, answer.status, answer.body))
         return None if answer.status >= 400 else (answer.body or {})
+
+
+def clean(ical_uid: str) -> str:
+    """Give the cleaned global object id in hex."""
+    raw = bytearray(bytes.fromhex(ical_uid))
+    raw[16:20] = bytes(4)
+    return raw.hex().upper()
 
 
 def path_of(event: Event) -> str:

@@ -44,6 +44,10 @@ class FactsBook:
         """Give all facts of a meeting in the order in which they came."""
         return tuple(self._held.get(meeting, ()))
 
+    def epoch_of(self, meeting: Meeting) -> str:
+        """Give the present epoch of a meeting; empty where it has none."""
+        return self._epochs.get(meeting, "")
+
     def meetings(self) -> tuple[Meeting, ...]:
         return tuple(sorted(self._held))
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 from service.entries import IntakeEntry, Kind, Origin
-from service.reconcile.model import WHOLE, Address, InstanceKey
+from service.intake.client_state import ResourceKind
+from service.reconcile.model import WHOLE, Address, InstanceKey, OwnerKey
 from service.reconcile.zones import find_zone
+from service.sandbox.extended import MeetingUid
 from service.sandbox.items import Event
 from service.streams.keys import KEYS, Lifetime
 from tests.reference.consumer import Entry, Fold, fold_stream, parse_entry
@@ -23,7 +26,8 @@ from tests.reference.promises import (
     assert_no_message_replaces_a_later_answer,
 )
 from tests.schema import check_entries
-from tests.simulation.deeds import Deeds, Given, Meeting
+from tests.simulation.deeds import READ_BACK, Deeds, Given, Meeting
+from tests.simulation.operator import Operator
 from tests.simulation.people import People
 from tests.simulation.processes import TOLERANCE_S, Surroundings
 
@@ -35,7 +39,13 @@ class Judge:
     """Judges one history."""
 
     def __init__(
-        self, around: Surroundings, people: People, deeds: Deeds, *, last_epochs: Mapping[str, int]
+        self,
+        around: Surroundings,
+        people: People,
+        deeds: Deeds,
+        operator: Operator,
+        *,
+        last_epochs: Mapping[str, int],
     ) -> None:
         """Take everything in.
 
@@ -48,42 +58,58 @@ class Judge:
         self._tenant = around.tenant
         self._people = people
         self._deeds = deeds
+        self._operator = operator
+        self._held: set[str] = set()
+        self._lives: set[tuple[str, str, str]] = set()
+        self._reads_all = around.messages is ResourceKind.MAILBOX_MESSAGES
 
     # --- everything that can be read, once more ---
 
     async def read_all_again(self) -> None:
         """Announce every message and every event anew: what was not missed changes nothing."""
-        before = len(self._server.read_stream(self._around.keys.updates(0)))
+        self._held = {one.ical_uid for one in self._deeds.meetings if self._has_state(one)}
+        before = {(one["source"], one["id"]) for one in self._server.read_updates()}
         entries = [*self._list_messages(), *self._list_events()]
         for entry in entries:
             self._server.ask("XADD", self._around.keys.intake, "*", *_flatten(entry))
         self._server.grew.set()
         await asyncio.sleep(REREADING_S)
-        after = self._server.read_stream(self._around.keys.updates(0))
         told = [
             f"{fields['type']} {fields['source'][-60:]} {fields.get('subject')}"
-            for _, fields in after[before:]
+            for fields in self._server.read_updates()
+            if (fields["source"], fields["id"]) not in before
         ]
         assert not told, f"a second reading of everything told something new: {told}"
 
     def _list_messages(self) -> Iterator[IntakeEntry]:
         for user in self._find_readers():
             box = self._tenant.world.mailbox(user)
-            for message in box.folder_messages(box.find_folder("inbox")):
-                yield _announce(Kind.MESSAGE, user, message.id)
+            inbox = box.folder_messages(box.find_folder("inbox"))
+            for message in box.all_messages() if self._reads_all else inbox:
+                if message.meeting is None or self._is_held(message.meeting.uid):
+                    yield _announce(Kind.MESSAGE, user, message.id)
 
     def _list_events(self) -> Iterator[IntakeEntry]:
-        for owner in self._people.owners:
+        for owner in self._operator.watched:
             for event in self._tenant.world.mailbox(owner.id).events.values():
-                yield _announce(Kind.EVENT, owner.id, event.id)
+                if self._is_held(event.uid):
+                    yield _announce(Kind.EVENT, owner.id, event.id)
+
+    def _is_held(self, uid: MeetingUid) -> bool:
+        """Tell whether a meeting has state, as far as it could be forgotten: reading it begins it anew."""
+        return not self._deeds.was_away or uid.ical_uid(None) in self._held
+
+    def _has_state(self, meeting: Meeting) -> bool:
+        name = self._around.keys.meeting(OwnerKey(meeting.owner.id), meeting.key)
+        return bool(self._server.ask("EXISTS", name))
 
     def _find_readers(self) -> list[str]:
         """Give who must be read for the owners, by the delivery option of each."""
         readers: dict[str, None] = {}
-        for owner in self._people.owners:
+        for owner in self._operator.watched:
             helpers = [user.id for user in self._tenant.world.delegates_of(owner)]
             readers |= dict.fromkeys(helpers)
-            if not helpers or owner.delivery != "sendToDelegateOnly":
+            if not helpers or owner.delivery != "sendToDelegateOnly" or self._reads_all:
                 readers[owner.id] = None
         return list(readers)
 
@@ -95,8 +121,9 @@ class Judge:
         Raises:
             AssertionError: with the first thing that is wrong.
         """
-        raw = [fields for _, fields in self._server.read_stream(self._around.keys.updates(0))]
+        raw = self._server.read_updates()
         check_entries(raw)
+        assert not self._server.breaches, f"taken and must not have been: {self._server.breaches}"
         assert len({(one["source"], one["id"]) for one in raw}) == len(raw), "an id came twice"
         late = [one["source"] for one in raw if int(one["epoch"]) <= self._last_epochs.get(one["source"], 0)]
         assert not late, f"epochs did not rise after the loss: {late}"
@@ -105,22 +132,27 @@ class Judge:
         self._judge_subscriptions()
         entries = [parse_entry(fields, _find_zone) for fields in raw]
         folds = fold_stream(entries)
-        self._judge_derivation(folds, entries)
+        self._lives = {
+            (entry.owner, entry.meeting, one["epoch"]) for entry, one in zip(entries, raw, strict=True)
+        }
+        self._judge_derivation(folds)
         for meeting in self._deeds.meetings:
             self._judge_meeting(meeting, folds, entries)
         return len(raw)
 
     def list_told(self) -> str:
         """Give the stream without epochs and ids, which hold Redis' own time."""
-        entries = self._server.read_stream(self._around.keys.updates(0))
         names = ("source", "sequence", "type", "subject", "time", "data")
-        return "\n".join(" ".join(fields.get(name, "-") for name in names) for _, fields in entries)
+        return "\n".join(
+            " ".join(fields.get(name, "-") for name in names) for fields in self._server.read_updates()
+        )
 
     def _judge_what_waits(self) -> None:
         keys = self._around.keys
         assert self._server.ask("XLEN", keys.intake) == 0, "entries are left on the intake stream"
-        due = self._server.ask("ZRANGE", keys.due(0), 0, -1)
-        assert not due, f"entries wait in the due list: {due}"
+        for partition in range(keys.partitions):
+            due = self._server.ask("ZRANGE", keys.due(partition), 0, -1)
+            assert not due, f"entries wait in the due list: {due}"
         dead = [fields for _, fields in self._server.read_stream(keys.dead)]
         assert not dead, f"dead letters: {dead}"
 
@@ -132,40 +164,67 @@ class Judge:
             assert self._server.ask("TYPE", name) == kinds[0].type, name
             must_end = kinds[0].lifetime in (Lifetime.MEETING, Lifetime.LEASE)
             assert (self._server.ask("PTTL", name) > 0) == must_end, f"lifetime of {name}"
+            named = [owner for owner in self._operator.removed if owner in name]
+            assert not named, f"{name} names somebody who is off the roster"
 
     def _judge_subscriptions(self) -> None:
         wanted = [("message", user) for user in self._find_readers()]
-        wanted += [("event", owner.id) for owner in self._people.owners]
+        wanted += [("event", owner.id) for owner in self._operator.watched]
         self._tenant.book.drop_expired(self._tenant.clock.now())
         held = [(one.watch.kind, one.watch.user_id) for one in self._tenant.book.list_all()]
         assert sorted(held) == sorted(wanted), f"subscriptions {sorted(held)}, wanted {sorted(wanted)}"
 
-    def _judge_derivation(self, folds: Mapping[tuple[str, str], Fold], entries: list[Entry]) -> None:
-        """Promises (a), (b) and (d), against the slow reference."""
-        for owner, key in self._around.facts.meetings():
-            facts = self._around.facts.of((owner, key))
-            derived = derive(facts, tolerance_s=TOLERANCE_S)
+    def _judge_derivation(self, folds: Mapping[tuple[str, str], Fold]) -> None:
+        """Promises (a), (b) and (d), against the slow reference.
+
+        Consumers hold on to a former life of a meeting as long as there is nothing to tell of the next.
+        """
+        facts = self._around.facts
+        for owner, key in facts.meetings():
+            derived = derive(facts.of((owner, key)), tolerance_s=TOLERANCE_S)
             fold = folds.get((owner, key), Fold())
+            is_told = (owner, key, facts.epoch_of((owner, key))) in self._lives
             try:
-                assert_fold_is_derived(fold, derived)
+                assert_fold_is_derived(fold if is_told else Fold(), derived)
                 assert_consecutive_values_differ(fold.told)
                 assert_no_message_replaces_a_later_answer(fold.told, TOLERANCE_S)
             except AssertionError as error:
                 raise AssertionError(f"{self._name(owner, key)}: {error}") from error
 
     def _name(self, owner: str, key: str) -> str:
-        names = [one.name for one in self._deeds.meetings if one.owner.id == owner and key_of(one) == key]
+        names = [one.name for one in self._deeds.meetings if one.owner.id == owner and one.key == key]
         return names[0] if names else f"{owner} {key}"
 
     # --- against the calendar, and against what people did ---
 
+    def _was_unwatched(self, meeting: Meeting) -> bool:
+        return self._deeds.was_away or meeting.owner.id in self._operator.returned
+
+    def _is_of_a_former_life(self, meeting: Meeting) -> bool:
+        """Tell whether consumers hold what was said before the state was forgotten, and nothing since."""
+        owner = OwnerKey(meeting.owner.id)
+        life = (owner, meeting.key, self._around.facts.epoch_of((owner, meeting.key)))
+        is_held = meeting.ical_uid in self._held and life in self._lives
+        return self._was_unwatched(meeting) and not is_held
+
+    def _is_out_of_sight(self, meeting: Meeting) -> bool:
+        """Tell whether nobody looks at a meeting any more: it is past, or its owner is not watched."""
+        if meeting.owner.id in self._operator.removed:
+            return True
+        is_past = meeting.ends_at < self._tenant.clock.now() - READ_BACK + timedelta(days=1)
+        return is_past and self._was_unwatched(meeting)
+
     def _judge_meeting(
         self, meeting: Meeting, folds: Mapping[tuple[str, str], Fold], entries: list[Entry]
     ) -> None:
-        fold = folds.get((meeting.owner.id, key_of(meeting)), Fold())
+        if self._is_out_of_sight(meeting):
+            return
+        fold = folds.get((meeting.owner.id, meeting.key), Fold())
         event = self._tenant.world.mailbox(meeting.owner.id).events.get(meeting.id)
         if event is None or event.is_cancelled:
-            assert not fold.people(WHOLE), f"{meeting.name} is over, but people are there"
+            assert self._is_of_a_former_life(meeting) or not fold.people(WHOLE), (
+                f"{meeting.name} is over, but people are there"
+            )
             return
         rows = {_normal(row.person.address): row for row in event.attendees}
         beliefs = self._tenant.world.beliefs
@@ -186,7 +245,7 @@ class Judge:
                 entry
                 for entry in entries
                 if entry.owner == meeting.owner.id
-                and entry.meeting == key_of(meeting)
+                and entry.meeting == meeting.key
                 and entry.said.instance == WHOLE
                 and entry.said.attendee == address
             ]
@@ -207,7 +266,8 @@ class Judge:
             return
         if world.beliefs.clock_skew_s or _is_crowded(meeting, given):
             return
-        if meeting.moved_at is not None or (self._last_epochs and meeting.is_series):
+        is_reborn = bool(self._last_epochs) or meeting.owner.id in self._operator.returned
+        if meeting.moved_at is not None or (is_reborn and meeting.is_series) or self._deeds.was_away:
             return
         day = InstanceKey(WHOLE if given.day is None else str(given.day))
         if fold.is_over(day):
@@ -228,13 +288,6 @@ def _is_crowded(meeting: Meeting, given: Given) -> bool:
     """Tell whether another answer of the same person lies within the tolerance."""
     others = [one for one in meeting.given if one.who is given.who and one is not given]
     return any(abs((one.at - given.at).total_seconds()) <= TOLERANCE_S + 1 for one in others)
-
-
-def key_of(meeting: Meeting) -> str:
-    """Give the cleaned global object id in hex."""
-    raw = bytearray(bytes.fromhex(meeting.ical_uid))
-    raw[16:20] = bytes(4)
-    return raw.hex().upper()
 
 
 def _normal(address: str) -> Address:

@@ -17,7 +17,7 @@ from service.graph.dispatch import Dispatcher, DispatchLimits
 from service.graph.mailboxes import GraphMailboxes
 from service.graph.observer import SilentObserver
 from service.graph.subscriptions import GraphSubscriptions
-from service.intake.client_state import derive_client_state_keys
+from service.intake.client_state import ResourceKind, derive_client_state_keys
 from service.intake.notification import Accepted, build_rules, parse_notifications
 from service.pipeline.calendar import CalendarReads
 from service.pipeline.committer import CommitLimits
@@ -42,6 +42,7 @@ from service.subscriptions.assembly import KeeperOptions, KeeperPorts, build_kee
 from service.subscriptions.desk import LastHeard, LifecycleDesk
 from service.subscriptions.faults import Backoff
 from service.subscriptions.keeper import KeeperLimits
+from service.subscriptions.owners import OwnerLimits
 from service.subscriptions.reading import ReadingLimits
 from service.subscriptions.subscribe import Destination
 from tests.simulation.chance import Chance
@@ -86,6 +87,7 @@ class Surroundings:
     keys: KeyNames
     window_s: float
     means: Means
+    messages: ResourceKind
     roster: tuple[RosterEntry, ...]
 
 
@@ -233,9 +235,11 @@ class KeeperProcess(Process):
             holder=self.name,
             destination=Destination(public_url=PUBLIC_URL, deployment=DEPLOYMENT, keys=STATE_KEYS),
             options=KeeperOptions(
+                messages=around.messages,
                 lease_s=40,
                 backoff=BACKOFF,
                 keeper=KeeperLimits(tick_s=15, put_off_s=1),
+                owners=OwnerLimits(resolve_interval_s=SWEEP_S),
                 reading=ReadingLimits(
                     sweep_interval_s=NEVER_S if around.means is Means.NOTIFICATIONS else SWEEP_S,
                     full_resync_s=FULL_S if around.means is Means.ALL else NEVER_S,

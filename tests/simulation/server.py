@@ -51,12 +51,14 @@ class Server:
     Attributes:
         grew: set whenever something may have come onto the intake stream.
         on_commit: called with what the script `commit` gave back.
+        breaches: commits that were taken and must not have been; empty as long as all is well.
     """
 
     def __init__(self, client: redis.Redis, keys: KeyNames, now: Callable[[], datetime]) -> None:
         self.keys = keys
         self.grew = asyncio.Event()
         self.on_commit: Callable[[Any], None] = lambda reply: None
+        self.breaches: list[str] = []
         self._client = client
         self._parsers: Mapping[str, Any] = dict(client.response_callbacks)
         self._now = now
@@ -76,6 +78,11 @@ class Server:
         """Give every entry of a stream."""
         entries: list[tuple[str, dict[str, str]]] = self.ask("XRANGE", name, "-", "+")
         return entries
+
+    def read_updates(self) -> list[dict[str, str]]:
+        """Give every update, partition by partition."""
+        names = [self.keys.updates(partition) for partition in range(self.keys.partitions)]
+        return [fields for name in names for _, fields in self.read_stream(name)]
 
     def list_keys(self) -> list[str]:
         """Give the names of all keys of this history, in order."""
@@ -137,11 +144,11 @@ class Server:
             self._age_pending()
         if script in (_TAKE_LEASE, _GIVE_LEASE):
             return self._serve_lease(script, command)
+        if script == _COMMIT:
+            return self._serve_commit(command)
         reply = self.ask(*command)
         if command[0] == "XREADGROUP":
             self._note_handed_out(reply)
-        elif script == _COMMIT:
-            self.on_commit(reply)
         elif script == _ACKNOWLEDGE:
             for entry_id in command[5:]:
                 self._handed_out.pop(entry_id, None)
@@ -155,6 +162,17 @@ class Server:
         reply = self.ask(*command)
         if script == _TAKE_LEASE and reply is not None:
             self._lease_ends = self._now() + timedelta(milliseconds=int(command[-1]))
+        return reply
+
+    def _serve_commit(self, command: tuple[Any, ...]) -> Any:
+        """Commit, and see that nothing is taken without a generation or over a state that moved on."""
+        generation, meeting, expected = command[3], command[4], command[3 + int(command[2])]
+        is_lost = not self.ask("EXISTS", generation)
+        version = self.ask("HGET", meeting, "@version") or "0"
+        reply = self.ask(*command)
+        if is_lost or int(version) != int(expected):
+            self.breaches.append(f"{meeting}: {expected} over {version}, generation lost: {is_lost}")
+        self.on_commit(reply)
         return reply
 
     def _note_handed_out(self, reply: Any) -> None:

@@ -1,7 +1,7 @@
 """Histories of the whole service under faults: a fixed set, a few that nobody has played, all that failed.
 
 `make simulate SEEDS=1000` plays more. A seed that fails here is printed with its story; `make simulate
-SEED=n` plays it again. It then gets a test of its own below, named for what was wrong.
+SEED=n` plays it again. It then joins those below, named for what was wrong.
 """
 
 from __future__ import annotations
@@ -13,8 +13,23 @@ import pytest
 
 from tests.simulation.stage import Stage, open_stage
 
-FIXED = range(1, 13)
+FIXED = range(1, 9)
 FRESH_S = 12.0
+BROKE = {
+    29174: "a meeting cancelled before its calendar is first read was not told to be over",
+    971670: "an answer to an occurrence of a series that just moved was not told",
+    971620: "a meeting made and deleted while nobody watched its calendar did not end before the full round",
+    10016: "entries were left on the intake stream",
+    10068: "what a restored backup held pending was not taken over",
+    10122: "a meeting was over and had people",
+    10148: "epochs did not rise after a loss",
+    10160: "no subscription was left",
+    6: "a meeting ended while its owner was off the roster",
+    103: "events showed no iCalUId",
+    20006: "an answer to a meeting of a former life came back",
+}
+"""Each seed that failed, and what was wrong then. What a seed draws changes with the simulation, so each
+fault also has a test of its own where it was; these stay as histories that were hard once."""
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +40,11 @@ def stage() -> Iterator[Stage]:
 
 @pytest.mark.parametrize("seed", FIXED)
 def test_a_history_of_the_fixed_set_comes_right(stage: Stage, seed: int) -> None:
+    stage.play(seed)
+
+
+@pytest.mark.parametrize(("seed", "what"), BROKE.items(), ids=BROKE.values())
+def test_a_history_that_once_broke_comes_right(stage: Stage, seed: int, what: str) -> None:
     stage.play(seed)
 
 
@@ -39,13 +59,3 @@ def test_histories_that_nobody_has_played_come_right(stage: Stage) -> None:
 
 def test_a_seed_gives_the_same_history_again(stage: Stage) -> None:
     assert stage.play(3) == stage.play(3)
-
-
-def test_a_meeting_that_is_cancelled_before_its_calendar_is_first_read_is_told_to_be_over(
-    stage: Stage,
-) -> None:
-    stage.play(29174)
-
-
-def test_an_answer_to_an_occurrence_of_a_series_that_just_moved_is_told(stage: Stage) -> None:
-    stage.play(971670)
