@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from service.clock import SystemClock
@@ -82,6 +82,9 @@ async def open_graph(settings: Settings, metrics: Metrics) -> AsyncIterator[Grap
     )
     limits = take_dispatch_limits(settings)
     dispatcher = Dispatcher(client, clock=clock, observer=observer, limits=limits)
+    # Handshakes take their time: what changes subscriptions travels together, but with nothing else.
+    gathering = replace(limits, window_s=settings.subscribe_window_s)
+    subscribing = Dispatcher(client, clock=clock, observer=observer, limits=gathering)
     is_inbox = settings.messages is MessageScope.INBOX
     try:
         async with client:
@@ -92,9 +95,10 @@ async def open_graph(settings: Settings, metrics: Metrics) -> AsyncIterator[Grap
                 calendars=GraphMailboxes(dispatcher.hurried, observer=observer),
                 directory=GraphDirectory(dispatcher.alone, observer=observer),
                 delta=GraphDelta(dispatcher.alone, observer=observer),
-                subscriptions=GraphSubscriptions(dispatcher.alone),
+                subscriptions=GraphSubscriptions(subscribing),
             )
     finally:
+        await subscribing.close()
         await dispatcher.close()
         tokens.close()
 

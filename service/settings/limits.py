@@ -110,6 +110,9 @@ class GraphLimitSettings(BaseSettings):
     batch_window_s: Wait = Field(
         0.25, description="how long a fetch waits for others to share a $batch; 0 sends each alone"
     )
+    subscribe_window_s: Wait = Field(
+        0.05, description="how long a change of a subscription waits for others to share a $batch"
+    )
     newest_messages_min: Annotated[int, Field(ge=2)] = Field(
         2, description="messages of one inbox in a window that are read as one list of its newest"
     )

@@ -268,3 +268,21 @@ async def test_a_deletion_that_nobody_announced_is_found_by_the_full_round(stage
         return any(type_ in ("event.deleted", "event.cancelled") for type_, _ in await stage.updates())
 
     await wait_until(is_told, timeout_s=60)
+
+
+async def test_subscriptions_of_several_owners_are_made_together(stage: Stage) -> None:
+    for name in ("olga", "paul", "quinn"):
+        await make_household(stage, name, delegates=2)
+    stage.start_keeper()
+    await stage.wait_until_ready()
+
+    made = [
+        [part for part in request["batch"] or [request] if is_creation(part)]
+        for request in await stage.asking.control("/requests")
+    ]
+    assert sum(len(parts) for parts in made) == 9
+    assert max(len(parts) for parts in made) > 1
+
+
+def is_creation(request: dict[str, Any]) -> bool:
+    return request["method"] == "POST" and str(request["path"]).endswith("/subscriptions")
