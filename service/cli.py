@@ -61,6 +61,7 @@ COMMANDS: Final = {
         summary="Read all mailboxes of an owner again from the beginning, with progress; the keeper does it.",
         example="response-sync resync alex@contoso.com",
     ),
+    "keys": Listed(place="keys:keys", summary="Keys and certificates for rich notifications."),
     "show": Listed(
         place="show:show",
         summary="Show the attendees of an owner's meetings with answer, standing and witnesses.",

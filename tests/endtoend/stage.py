@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import aiohttp
 from redis.asyncio import Redis
 
 from service.embedded import EmbeddedRedis, Listener, embedded_redis
+from service.rich.keys import make_key_file
 from tests.endtoend.people import Ready, Tenant
 from tests.endtoend.processes import START_TIMEOUT_S, Ended, Running, run_to_end, start
 from tests.integration.conftest import chosen_server
@@ -149,6 +151,7 @@ async def open_stage(
     owners: Sequence[str] = ("alexw@contoso.onmicrosoft.com",),
     redis_url: str = "",
     more_processes: Sequence[str] = (),
+    is_rich: bool = False,
     **changes: str,
 ) -> AsyncIterator[Stage]:
     """Start Redis and sandbox; the test starts the roles, and all end with the stage.
@@ -157,6 +160,7 @@ async def open_stage(
         owners: addresses for the owners file.
         redis_url: of a server that runs already; none is started then.
         more_processes: names of processes besides one of each command.
+        is_rich: notifications carry their items, and come over TLS.
         changes: further settings.
     """
     owners_file = directory / "owners.toml"
@@ -185,6 +189,7 @@ async def open_stage(
                 "RESPONSE_SYNC_OWNERS_FILE": str(owners_file),
                 "RESPONSE_SYNC_STREAM": STREAM,
                 "RESPONSE_SYNC_LOG_LEVEL": "debug",
+                **(enrich(directory, ports["public"]) if is_rich else {}),
                 **changes,
             },
             ports=ports,
@@ -203,6 +208,7 @@ async def _start_sandbox(stack: AsyncExitStack, directory: Path) -> tuple[Mappin
     """Start the sandbox by its command; gives its ready line, and the settings of its --env-file."""
     env_file, ready_file = directory / "sandbox.env", directory / "ready.json"
     arguments = ["sandbox", "--env-file", str(env_file), "--ready-file", str(ready_file)]
+    arguments += ["--webhook-certificate", str(directory)]
     sandbox = await start("sandbox", arguments, settings={}, directory=directory, reads=True)
     stack.push_async_callback(_end, sandbox)
     assert sandbox.process.stdout is not None
@@ -218,6 +224,18 @@ async def _start_sandbox(stack: AsyncExitStack, directory: Path) -> tuple[Mappin
 async def _end(running: Running) -> None:
     code, _ = await running.terminate()
     assert code == 0, (running.name, code, running.read_log()[-2000:])
+
+
+def enrich(directory: Path, port: int) -> dict[str, str]:
+    """Give the settings of a service that is told of items in full, over TLS, with a key of its own."""
+    keys = directory / "keys"
+    make_key_file(keys, now=datetime.now(UTC), bits=2048, days=30)
+    return {
+        "RESPONSE_SYNC_ENCRYPTION_KEY_FILE": str(keys),
+        "RESPONSE_SYNC_PUBLIC_URL": f"https://localhost:{port}",
+        "RESPONSE_SYNC_TLS_CERT_FILE": str(directory / "cert.pem"),
+        "RESPONSE_SYNC_TLS_KEY_FILE": str(directory / "key.pem"),
+    }
 
 
 def choose_ports(*names: str) -> dict[str, int]:

@@ -1,0 +1,247 @@
+"""Notifications that carry their items, over TLS: the stream is as good, and nearly nothing is fetched."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from base64 import b64decode
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from service.rich.keys import EncryptionKey, make_key_file, read_key_file
+from tests.endtoend import judging
+from tests.endtoend.deeds import Play
+from tests.endtoend.settling import judge_calendars, settle
+from tests.endtoend.stage import Stage, open_stage
+from tests.endtoend.test_meetings import add_rooms
+from tests.integration.waiting import wait_until
+from tests.interop import publisher
+from tests.interop.publisher import Signer
+
+REQUESTS_PER_CHANGE_MAX = 0.05
+MAILS_PER_ANSWER = 10
+
+
+async def count_requests(stage: Stage) -> int:
+    """Count what the application asked of Graph, but for sweeps, baselines and subscriptions."""
+    served = await stage.tenant.control("requests")
+    return sum(
+        one["caller"] == "app" and "delta" not in one["path"] and "subscriptions" not in one["path"]
+        for one in served
+    )
+
+
+async def read_counts(stage: Stage, name: str) -> dict[str, int]:
+    """Give a counter of the service by its labels as text."""
+    _, text = await stage.ask_admin("serve", "/metrics")
+    lines = [line for line in text.splitlines() if line.startswith(f"response_sync_{name}_total")]
+    return {line.partition("{")[2].partition("}")[0]: int(float(line.split()[-1])) for line in lines}
+
+
+async def send_mails(stage: Stage, count: int) -> None:
+    adele = stage.tenant.people["adele"]
+    for at in range(count):
+        await stage.tenant.send_mail(adele, f"sender{at}@elsewhere.example", f"Offer {at}", "Buy now")
+
+
+async def count_changes(stage: Stage) -> int:
+    return sum(one["type"] == "responsesync.response.changed" for one in await stage.read_stream())
+
+
+@pytest.mark.parametrize("seed", [20261124])
+async def test_the_stream_holds_what_people_did_and_nearly_nothing_was_fetched(
+    tmp_path: Path, seed: int
+) -> None:
+    owners = ("alexw@contoso.onmicrosoft.com", "Selma@Contoso.com")
+    async with open_stage(tmp_path, owners=owners, is_rich=True) as stage:
+        tenant = stage.tenant
+        alex, adele = tenant.people["alex"], tenant.people["adele"]
+        selma = await tenant.add_user("Selma Søndergaard", "selma@contoso.com")
+        play = Play(tenant, seed)
+        await play.add_guests(6)
+        rooms = await add_rooms(stage)
+        await stage.start_ready("serve")
+        await play.make_meeting(alex, adele, size=5, rooms=rooms)
+        await play.make_meeting(alex, alex, size=3)
+        await play.make_meeting(selma, selma, size=4)
+        await settle(stage, play.meetings)
+        asked, told = await count_requests(stage), await count_changes(stage)
+        while play.list_due():
+            await send_mails(stage, MAILS_PER_ANSWER * len(play.list_due()))
+            await play.play_round()
+            await settle(stage, play.meetings)
+
+        judging.judge(await stage.read_stream(), play.meetings)
+        await judge_calendars(stage, play.meetings)
+        changes = await count_changes(stage) - told
+        assert changes > 10
+        assert await count_requests(stage) - asked <= REQUESTS_PER_CHANGE_MAX * changes
+        taken = await read_counts(stage, "resource_data")
+        assert taken['kind="message",outcome="taken",reason=""'] > MAILS_PER_ANSWER * changes
+        assert {labels for labels in taken if "fetched" in labels} == set()
+        assert_no_plaintext(stage)
+        assert (await stage.running["serve"].terminate())[0] == 0
+
+
+def assert_no_plaintext(stage: Stage) -> None:
+    """Look into what Redis ever wrote: of ordinary mail there is nothing but ciphertext."""
+    written = b"".join(file.read_bytes() for file in stage.redis_server.directory.rglob("*.aof"))
+    assert b"encryptionCertificateId" in written
+    for word in (b"elsewhere.example", b"Buy now", b"IPM.Note", b"PRIVATE KEY"):
+        assert word not in written
+    for name, log in stage.read_logs().items():
+        for secret in ("elsewhere.example", "Buy now", "PRIVATE KEY", "dataKey", "eyJ0"):
+            assert secret not in log, name
+
+
+# --- forged ---
+
+
+async def post(stage: Stage, body: Any) -> int:
+    trust = ssl.create_default_context(cafile=stage.tenant.ready.ca_bundle)
+    url = f"{stage.settings['RESPONSE_SYNC_PUBLIC_URL']}/graph/notifications?deployment=default"
+    async with stage.session.post(url, json=body, ssl=trust) as answer:
+        return answer.status
+
+
+async def find_subscription(stage: Stage, resource: str) -> dict[str, Any]:
+    held = await stage.tenant.control("subscriptions")
+    return dict(next(one for one in held if resource in one["resource"]))
+
+
+def find_keys(stage: Stage) -> list[EncryptionKey]:
+    return [read_key_file(file) for file in sorted((stage.directory / "keys").glob("*.pem"))]
+
+
+def forge(subscription: dict[str, Any], tenant: str, key: EncryptionKey, at: int) -> dict[str, Any]:
+    """Make an item that says somebody declined, encrypted with the certificate, which is public."""
+    resource = {
+        "id": f"forged-{at}",
+        "sentDateTime": "2026-11-24T08:00:00Z",
+        "from": {"emailAddress": {"name": "Christie", "address": "christiec@contoso.onmicrosoft.com"}},
+        "isDraft": False,
+        "singleValueExtendedProperties": [{"id": "String 0x001A", "value": "IPM.Schedule.Meeting.Resp.Neg"}],
+    }
+    return {
+        "subscriptionId": subscription["id"],
+        "subscriptionExpirationDateTime": "2030-01-01T00:00:00Z",
+        "changeType": "created",
+        "resource": f"Users/x/Messages/forged-{at}",
+        "resourceData": {"@odata.type": "#microsoft.graph.message", "id": f"forged-{at}"},
+        "clientState": subscription["clientState"],
+        "tenantId": tenant,
+        "encryptedContent": publisher.encrypt_resource(resource, b64decode(key.encoded), key.id),
+    }
+
+
+async def test_nothing_forged_is_processed_and_the_sender_learns_nothing(tmp_path: Path) -> None:
+    async with open_stage(tmp_path, is_rich=True) as stage:
+        await stage.start_ready("serve")
+        subscription = await find_subscription(stage, "inbox")
+        tenant, client = stage.settings["RESPONSE_SYNC_TENANT_ID"], stage.settings["RESPONSE_SYNC_CLIENT_ID"]
+        (key,) = find_keys(stage)
+        signer = Signer(key=rsa.generate_private_key(public_exponent=65537, key_size=2048), kid="ours")
+        claims = publisher.build_claims(
+            tenant=tenant,
+            audience=client,
+            version="1.0",
+            issuer=f"https://sts.windows.net/{tenant}/",
+            now_s=int(datetime.now(UTC).timestamp()),
+        )
+        await send_mails(stage, 1)  # so that the signing keys are known
+        await wait_until(stage.is_quiet)
+        asked = await count_requests(stage)
+        shown = await show_keys(stage)
+        tokens = [
+            [signer.sign(claims, kid=shown[0]["kid"])],
+            [publisher.sign_with_text(claims, b"", kid=shown[0]["kid"])],
+            [f"{signer.sign(claims, alg='none').rpartition('.')[0]}."],
+            ["no token"],
+        ]
+        for at, given in enumerate(tokens):
+            item = forge(subscription, tenant, key, at)
+            assert await post(stage, {"value": [item], "validationTokens": given}) == 202
+        await wait_until(stage.is_quiet)
+        forged = await read_counts(stage, "notifications_forged")
+        assert sum(forged.values()) == len(tokens)
+        assert await count_requests(stage) == asked
+        # Without tokens the item is fetched, as any is that brings nothing: Graph knows no such message.
+        item = forge(subscription, tenant, key, 9)
+        assert await post(stage, {"value": [item], "validationTokens": None}) == 202
+        await wait_until(stage.is_quiet)
+        assert await count_requests(stage) == asked + 1
+        assert (await stage.read_stream(), await stage.count_dead()) == ([], 0)
+        assert "appRoleAssignmentRequired" in stage.read_logs()["serve"]
+
+
+async def show_keys(stage: Stage) -> list[dict[str, Any]]:
+    trust = ssl.create_default_context(cafile=stage.tenant.ready.ca_bundle)
+    url = f"{stage.settings['RESPONSE_SYNC_AUTHORITY_URL']}/discovery/v2.0/keys"
+    async with aiohttp.ClientSession(trust_env=False) as session, session.get(url, ssl=trust) as answer:
+        return list((await answer.json())["keys"])
+
+
+# --- keys ---
+
+
+async def test_keys_are_rotated_without_losing_a_notification(tmp_path: Path) -> None:
+    changes = {"RESPONSE_SYNC_COMPARE_INTERVAL_S": "0.5", "RESPONSE_SYNC_KEYS_LOOK_S": "0.2"}
+    async with open_stage(tmp_path, is_rich=True, **changes) as stage:
+        tenant = stage.tenant
+        play = Play(tenant, 7)
+        await play.add_guests(3)
+        (old,) = find_keys(stage)
+        await stage.start_ready("serve")
+        await play.make_meeting(tenant.people["alex"], tenant.people["adele"], size=4)
+        await settle(stage, play.meetings)
+        refused = await stage.run("keys", "retire", old.id, "--yes")
+        assert (refused.code, "is the current key" in refused.errors) == (1, True)
+
+        made = await stage.run_json("keys", "new", "--bits", "2048")
+        assert made["id"] != old.id
+        answering = asyncio.create_task(play_all(play))
+        await wait_until(lambda: names_only(stage, made["id"]), timeout_s=30)
+        await answering
+        await settle(stage, play.meetings)
+        await stage.run_json("keys", "retire", old.id[:8], "--yes")
+        assert [key.id for key in find_keys(stage)] == [made["id"]]
+        await send_mails(stage, 3)
+        await wait_until(stage.is_quiet)
+
+        judging.judge(await stage.read_stream(), play.meetings)
+        await judge_calendars(stage, play.meetings)
+        taken = await read_counts(stage, "resource_data")
+        assert taken['kind="message",outcome="taken",reason=""'] >= 3
+        listed = await stage.run_json("keys", "list")
+        assert [(one["id"], one["state"], one["subscriptions"]) for one in listed] == [
+            (made["id"], "current", 2)
+        ]
+
+
+async def play_all(play: Play) -> None:
+    while play.list_due():
+        await play.play_round()
+
+
+async def names_only(stage: Stage, key_id: str) -> bool:
+    listed = {one["id"]: one["subscriptions"] for one in await stage.run_json("keys", "list")}
+    return set(listed.values()) == {0, 2} and listed[key_id] == 2
+
+
+async def test_a_key_that_subscriptions_name_is_not_retired(tmp_path: Path) -> None:
+    async with open_stage(tmp_path, is_rich=True) as stage:
+        (old,) = find_keys(stage)
+        await stage.start_ready("serve")
+        newest = datetime(2100, 1, 1, tzinfo=UTC)  # the service compares with Graph in a quarter of an hour
+        make_key_file(old.file.parent, now=newest, bits=2048, days=1)
+        refused = await stage.run("keys", "retire", old.id, "--yes")
+        assert (refused.code, "2 subscriptions name" in refused.errors) == (1, True)
+        unknown = await stage.run("keys", "retire", "ffffffff", "--yes")
+        assert (unknown.code, "0 keys begin" in unknown.errors) == (1, True)
+        assert json.loads((await stage.run("keys", "list", "--json")).output)[1]["subscriptions"] == 2
