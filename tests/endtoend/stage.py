@@ -28,6 +28,8 @@ from tests.integration.waiting import wait_until
 
 STREAM = "responses"
 ROLES = ("web", "worker", "keeper")
+KEYS = "keys"
+RICH = {"RESPONSE_SYNC_ENCRYPTION_KEY_FILE": KEYS}  # below the directory in which every process runs
 SECRET_KEY = secrets.token_hex(32)
 
 Entries = list[dict[str, str]]
@@ -151,7 +153,6 @@ async def open_stage(
     owners: Sequence[str] = ("alexw@contoso.onmicrosoft.com",),
     redis_url: str = "",
     more_processes: Sequence[str] = (),
-    is_rich: bool = False,
     **changes: str,
 ) -> AsyncIterator[Stage]:
     """Start Redis and sandbox; the test starts the roles, and all end with the stage.
@@ -160,8 +161,7 @@ async def open_stage(
         owners: addresses for the owners file.
         redis_url: of a server that runs already; none is started then.
         more_processes: names of processes besides one of each command.
-        is_rich: notifications carry their items, and come over TLS.
-        changes: further settings.
+        changes: further settings; with those of `RICH`, notifications carry their items and come over TLS.
     """
     owners_file = directory / "owners.toml"
     owners_file.write_text("".join(f"[[owners]]\naddress = {json.dumps(one)}\n" for one in owners))
@@ -189,7 +189,7 @@ async def open_stage(
                 "RESPONSE_SYNC_OWNERS_FILE": str(owners_file),
                 "RESPONSE_SYNC_STREAM": STREAM,
                 "RESPONSE_SYNC_LOG_LEVEL": "debug",
-                **(enrich(directory, ports["public"]) if is_rich else {}),
+                **(_enrich(directory, ports["public"]) if RICH.items() <= changes.items() else {}),
                 **changes,
             },
             ports=ports,
@@ -226,12 +226,10 @@ async def _end(running: Running) -> None:
     assert code == 0, (running.name, code, running.read_log()[-2000:])
 
 
-def enrich(directory: Path, port: int) -> dict[str, str]:
-    """Give the settings of a service that is told of items in full, over TLS, with a key of its own."""
-    keys = directory / "keys"
-    make_key_file(keys, now=datetime.now(UTC), bits=2048, days=30)
+def _enrich(directory: Path, port: int) -> dict[str, str]:
+    """Make a key, and give the settings of a service that is told of items over TLS."""
+    make_key_file(directory / KEYS, now=datetime.now(UTC), bits=2048, days=30)
     return {
-        "RESPONSE_SYNC_ENCRYPTION_KEY_FILE": str(keys),
         "RESPONSE_SYNC_PUBLIC_URL": f"https://localhost:{port}",
         "RESPONSE_SYNC_TLS_CERT_FILE": str(directory / "cert.pem"),
         "RESPONSE_SYNC_TLS_KEY_FILE": str(directory / "key.pem"),

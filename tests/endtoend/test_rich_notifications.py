@@ -18,7 +18,7 @@ from service.rich.keys import EncryptionKey, make_key_file, read_key_file
 from tests.endtoend import judging
 from tests.endtoend.deeds import Play
 from tests.endtoend.settling import judge_calendars, settle
-from tests.endtoend.stage import Stage, open_stage
+from tests.endtoend.stage import KEYS, RICH, Stage, open_stage
 from tests.endtoend.test_meetings import add_rooms
 from tests.integration.waiting import wait_until
 from tests.interop import publisher
@@ -59,7 +59,7 @@ async def test_the_stream_holds_what_people_did_and_nearly_nothing_was_fetched(
     tmp_path: Path, seed: int
 ) -> None:
     owners = ("alexw@contoso.onmicrosoft.com", "Selma@Contoso.com")
-    async with open_stage(tmp_path, owners=owners, is_rich=True) as stage:
+    async with open_stage(tmp_path, owners=owners, **RICH) as stage:
         tenant = stage.tenant
         alex, adele = tenant.people["alex"], tenant.people["adele"]
         selma = await tenant.add_user("Selma Søndergaard", "selma@contoso.com")
@@ -91,6 +91,7 @@ async def test_the_stream_holds_what_people_did_and_nearly_nothing_was_fetched(
 
 def assert_no_plaintext(stage: Stage) -> None:
     """Look into what Redis ever wrote: of ordinary mail there is nothing but ciphertext."""
+    assert stage.redis_server is not None
     written = b"".join(file.read_bytes() for file in stage.redis_server.directory.rglob("*.aof"))
     assert b"encryptionCertificateId" in written
     for word in (b"elsewhere.example", b"Buy now", b"IPM.Note", b"PRIVATE KEY"):
@@ -116,7 +117,7 @@ async def find_subscription(stage: Stage, resource: str) -> dict[str, Any]:
 
 
 def find_keys(stage: Stage) -> list[EncryptionKey]:
-    return [read_key_file(file) for file in sorted((stage.directory / "keys").glob("*.pem"))]
+    return [read_key_file(file) for file in sorted((stage.directory / KEYS).glob("*.pem"))]
 
 
 def forge(subscription: dict[str, Any], tenant: str, key: EncryptionKey, at: int) -> dict[str, Any]:
@@ -141,7 +142,7 @@ def forge(subscription: dict[str, Any], tenant: str, key: EncryptionKey, at: int
 
 
 async def test_nothing_forged_is_processed_and_the_sender_learns_nothing(tmp_path: Path) -> None:
-    async with open_stage(tmp_path, is_rich=True) as stage:
+    async with open_stage(tmp_path, **RICH) as stage:
         await stage.start_ready("serve")
         subscription = await find_subscription(stage, "inbox")
         tenant, client = stage.settings["RESPONSE_SYNC_TENANT_ID"], stage.settings["RESPONSE_SYNC_CLIENT_ID"]
@@ -192,7 +193,7 @@ async def show_keys(stage: Stage) -> list[dict[str, Any]]:
 
 async def test_keys_are_rotated_without_losing_a_notification(tmp_path: Path) -> None:
     changes = {"RESPONSE_SYNC_COMPARE_INTERVAL_S": "0.5", "RESPONSE_SYNC_KEYS_LOOK_S": "0.2"}
-    async with open_stage(tmp_path, is_rich=True, **changes) as stage:
+    async with open_stage(tmp_path, **RICH, **changes) as stage:
         tenant = stage.tenant
         play = Play(tenant, 7)
         await play.add_guests(3)
@@ -235,7 +236,7 @@ async def names_only(stage: Stage, key_id: str) -> bool:
 
 
 async def test_a_key_that_subscriptions_name_is_not_retired(tmp_path: Path) -> None:
-    async with open_stage(tmp_path, is_rich=True) as stage:
+    async with open_stage(tmp_path, **RICH) as stage:
         (old,) = find_keys(stage)
         await stage.start_ready("serve")
         newest = datetime(2100, 1, 1, tzinfo=UTC)  # the service compares with Graph in a quarter of an hour
