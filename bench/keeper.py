@@ -28,10 +28,10 @@ import structlog
 from service.ports import GraphSubscription, SubscriptionSpec
 from service.reconcile.instant import parse_instant
 from service.subscriptions.assembly import KeeperOptions
+from service.subscriptions.comparing import ComparingLimits
 from service.subscriptions.keeper import Keeper
 from service.subscriptions.owners import OwnerLimits
 from service.subscriptions.reading import ReadingLimits
-from service.subscriptions.subscribing import SubscribingLimits
 from tests.endtoend.stage import ROLES, Stage, open_stage
 from tests.unit.subscriptions.fakes import Tenant
 from tests.unit.subscriptions.play import Play
@@ -43,10 +43,10 @@ TICKS: Final = 10
 NEVER_S: Final = 1e9
 GROWTH_MAX: Final = 3.0
 """How much dearer a duty may be with a hundred times the roster: heaps and caches grow a little."""
-OPTIONS: Final = KeeperOptions(  # nothing but sweeps comes due
+OPTIONS: Final = KeeperOptions(  # nothing but sweeps and look-ups of owners comes due
     lease_s=NEVER_S,
     owners=OwnerLimits(resolve_interval_s=NEVER_S),
-    subscribing=SubscribingLimits(compare_interval_s=NEVER_S),
+    comparing=ComparingLimits(interval_s=NEVER_S),
     reading=ReadingLimits(full_resync_s=NEVER_S),
 )
 OWNERS_PER_DELEGATE: Final = 10
@@ -126,7 +126,9 @@ async def report_ticks(rosters: Sequence[int]) -> bool:
     """Print both curves; tells whether the cost follows what is due and not the roster."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     flat, rising = [], []
-    _tell(f"ticks with about {FIXED_DUE} sweeps due, over a growing roster; then more and more due:")
+    _tell(
+        f"ticks with about {FIXED_DUE} sweeps and half as many look-ups due, over a growing roster; then more and more due:"
+    )
     for roster in rosters:
         play, keeper = await settle(roster)
         flat.append(_tell_tick(await measure_ticks(play, keeper, roster, FIXED_DUE)))

@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -164,37 +164,45 @@ class Crowd:
 
     # --- life goes on ---
 
-    async def live(self, stop: asyncio.Event, *, pause_s: float = 0.0) -> None:
-        """Let people act, several at a time, until told to stop."""
-        await asyncio.gather(*(self._act_until(stop, pause_s) for _ in range(GIVERS)))
+    async def live(
+        self, stop: asyncio.Event, *, pause_s: float, may_act: Callable[[], Awaitable[bool]]
+    ) -> None:
+        """Let people act, several at a time, until told to stop.
 
-    async def _act_until(self, stop: asyncio.Event, pause_s: float) -> None:
+        Args:
+            pause_s: between two deeds of each.
+            may_act: asked before each deed; they wait while the answer is no.
+        """
+        await asyncio.gather(*(self._act_until(stop, pause_s, may_act) for _ in range(GIVERS)))
+
+    async def _act_until(
+        self, stop: asyncio.Event, pause_s: float, may_act: Callable[[], Awaitable[bool]]
+    ) -> None:
         while not stop.is_set():
-            if not await self.act():
-                pause_s = max(pause_s, 0.05)
+            if await may_act():
+                await self.act()
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause_s or 0.001)
+                await asyncio.wait_for(stop.wait(), pause_s)
 
-    async def act(self) -> bool:
-        """Let one person do something at random; tells whether somebody could."""
+    async def act(self) -> None:
+        """Let one person do something at random, if that person can."""
         meeting = self._chance.choice(self.meetings)
         guest = self._chance.choice(meeting.guests)
         last_at = meeting.answered_at.get(guest.address.casefold(), 0.0)
         is_alone = (meeting.uid, "") not in self._busy
         if meeting.is_over or not is_alone or time.monotonic() - last_at < APART_S:
-            return False
+            return
         if self._chance.random() < 0.04:
             await self._change_alone(meeting)
-            return True
+            return
         place = (meeting.uid, guest.id)
         if place in self._busy:
-            return False
+            return
         self._busy.add(place)
         try:
             await self.answer(meeting, guest)
         finally:
             self._busy.discard(place)
-        return True
 
     async def _change_alone(self, meeting: Meeting) -> None:
         """Let the owner change a meeting while nobody is answering it."""

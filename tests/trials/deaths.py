@@ -26,7 +26,7 @@ async def run(history: History, size: Size, place: Path) -> None:
         await ground.crowd.meet(size.meetings, size=size.size)
         await ground.start_service()
         await ground.stage.start("worker", name=WORKERS[1])
-        async with living(ground.crowd, pause_s=PAUSE_S):
+        async with living(ground, pause_s=PAUSE_S):
             deaths = await _kill_workers(ground)
         history.tell(f"{deaths} workers were killed; {ground.crowd.given} answers were given")
         await ground.judge_all(await ground.settle(of="after the last death"))

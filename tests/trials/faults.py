@@ -30,7 +30,7 @@ async def run(history: History, size: Size, place: Path) -> None:
         await ground.start_service()
         await ground.crowd.meet(size.meetings - size.meetings // 2, size=size.size)
         history.tell(f"{size.meetings} meetings in all are made, faults begin")
-        async with living(ground.crowd):
+        async with living(ground):
             done = await _disturb(ground)
         await ground.stage.tenant.control("faults", {})
         history.tell(f"faults stop after {dict(done)}; {ground.crowd.given} answers were given")

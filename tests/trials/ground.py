@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from redis.exceptions import RedisError
+
+from tests.endtoend.processes import run_to_end
 from tests.endtoend.stage import ROLES, Stage, choose_ports, open_stage
 from tests.integration.waiting import wait_until
 from tests.reference.consumer import Entry
@@ -34,6 +37,8 @@ PAUSE_S: Final = 1.0
 READY_TIMEOUT_S: Final = 90.0
 POLL_S: Final = 0.25
 CONSUMED_TIMEOUT_S: Final = 20.0
+WAITING_MAX: Final = 40
+SNAPSHOT_TIMEOUT_S: Final = 120.0
 SETTINGS: Final = {
     "RESPONSE_SYNC_SWEEP_INTERVAL_S": f"{SWEEP_S:g}",
     "RESPONSE_SYNC_PASSING_WAIT_MAX_S": f"{BACKOFF_MAX_S:g}",
@@ -161,7 +166,12 @@ class Ground:
     async def _judge_snapshot(self, readings: Readings) -> None:
         """Have everything told once more, and compare each witness with the calendar to the last digit."""
         before = {name: len(entries) for name, entries in self.consumer.told.items()}
-        said = await self.stage.run("snapshot", "--json")
+        said = await run_to_end(
+            ["snapshot", "--json"],
+            settings=self.stage.settings,
+            directory=self.stage.directory,
+            timeout_s=SNAPSHOT_TIMEOUT_S,
+        )
         self.history.demand([said.errors] if said.code else [], of="snapshot")
         faults: list[str] = []
 
@@ -215,10 +225,21 @@ async def open_ground(
 
 
 @asynccontextmanager
-async def living(crowd: Crowd, *, pause_s: float = PAUSE_S) -> AsyncIterator[None]:
-    """Let people act as long as the block lasts; at its end everybody has done what they were at."""
+async def living(ground: Ground, *, pause_s: float = PAUSE_S) -> AsyncIterator[None]:
+    """Let people act as long as the block lasts; at its end everybody has done what they were at.
+
+    They hold back while the service has much to do: what is tried is whether it comes right, not how much a
+    busy machine can carry.
+    """
     stop = asyncio.Event()
-    task = asyncio.create_task(crowd.live(stop, pause_s=pause_s))
+
+    async def may_act() -> bool:
+        try:
+            return await ground.stage.count_waiting() <= WAITING_MAX
+        except (RedisError, OSError):
+            return True
+
+    task = asyncio.create_task(ground.crowd.live(stop, pause_s=pause_s, may_act=may_act))
     try:
         yield
         stop.set()

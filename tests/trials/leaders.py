@@ -66,7 +66,7 @@ async def run(history: History, size: Size, place: Path) -> None:
         watcher = Watcher(ground)
         watching = asyncio.create_task(watcher.run())
         try:
-            async with living(ground.crowd):
+            async with living(ground):
                 await _kill_leaders(ground)
             await asyncio.sleep(LIFETIME_S)  # what nobody renewed meanwhile lapses now
             assert not watching.done(), watching.result()

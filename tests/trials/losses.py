@@ -49,7 +49,7 @@ async def _run(
     async with open_ground(history, size, place, may_end=False, is_append_only=is_append_only) as ground:
         await ground.crowd.meet(size.meetings, size=size.size)
         await ground.start_service()
-        async with living(ground.crowd):
+        async with living(ground):
             await asyncio.sleep(BEFORE_S)
             await ground.redis.keep_copy()
             await asyncio.sleep(BEFORE_S)
