@@ -126,9 +126,7 @@ async def report_ticks(rosters: Sequence[int]) -> bool:
     """Print both curves; tells whether the cost follows what is due and not the roster."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     flat, rising = [], []
-    _tell(
-        f"ticks with about {FIXED_DUE} sweeps and half as many look-ups due, over a growing roster; then more and more due:"
-    )
+    _tell(f"ticks with about {FIXED_DUE} sweeps due, and look-ups besides, growing roster; then with more:")
     for roster in rosters:
         play, keeper = await settle(roster)
         flat.append(_tell_tick(await measure_ticks(play, keeper, roster, FIXED_DUE)))
