@@ -79,7 +79,9 @@ def is_explained(occurrence: EventFact, state: MeetingState) -> bool:
     Else it may show what the series has become meanwhile, and would be taken for an exception.
     """
     series, held = state.facts.instance(WHOLE), state.facts.instance(occurrence.instance)
-    return _is_copied(occurrence, series) and _is_placed(occurrence, series, held)
+    listed = {row.address for row in occurrence.rows}
+    is_listed_alike = listed in (_list_rows(series), _list_rows(held))
+    return is_listed_alike and _is_copied(occurrence, series) and _is_placed(occurrence, series, held)
 
 
 def shows_news(occurrence: EventFact, series: EventFact, state: MeetingState) -> bool:

@@ -226,3 +226,16 @@ async def test_people_whom_a_series_lists_by_the_time_it_is_read_again_are_sough
     await world.processor.process(entry, fetched)
     assert "attendee.added bob" in world.states.said()
     assert sorted(sources(world)) == [DAY2, DAY3, DAY3]
+
+
+async def test_who_left_the_series_before_an_occurrence_was_read_is_told_on_the_series() -> None:
+    world = World()
+    world.put_event("series", event(1, row("ann"), row("bob"), is_series=True))
+    await world.event("series")
+    world.states.published.clear()
+    world.put_event("series", event(10, row("ann"), is_series=True, seen=12))
+    world.put_event("day2", occurrence(event(10, row("ann"), instance=DAY2, place=24, seen=12)))
+    world.put_message("m1", response("bob", "accepted", 5, instance=DAY2, place=24))
+    await world.message("m1")
+    assert world.states.said() == ["attendee.removed bob"]
+    assert sources(world) == []
