@@ -23,7 +23,8 @@ def draw_story(meeting: Shown, story: Shown) -> Iterator[Text]:
         mark = ", found by display name only" if alias["byNameOnly"] else ""
         yield _line("also", f"{alias['alias']} is {alias['person']}{mark}")
     for alias in story["refutedAliases"]:
-        yield _line("not", f"{alias['alias']} for {alias['person']}: the calendar lists both")
+        why = "the directory knows them as two people" if alias["denied"] else "the calendar lists both"
+        yield _line("not", f"{alias['alias']} for {alias['person']}: {why}")
     for instance in story["instances"]:
         yield from _draw_instance(instance)
     yield Text()

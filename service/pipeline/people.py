@@ -17,7 +17,7 @@ from service.clock import Clock, SystemClock
 from service.errors import AccessError, GoneError, PayloadError, RefusedError
 from service.pipeline.committer import read_state
 from service.ports import Directory, StateStore
-from service.reconcile.facts import join_all
+from service.reconcile.facts import MeetingFacts, join_all
 from service.reconcile.identities import (
     Known,
     Listing,
@@ -25,12 +25,16 @@ from service.reconcile.identities import (
     Stranger,
     are_different,
     find_by_directory,
+    find_second_rows,
     guess,
+    list_doubtful,
+    list_guesses,
     list_meeting,
     list_strangers,
     make_alias,
 )
-from service.reconcile.model import Address, AliasFact, Fact, MeetingKey
+from service.reconcile.matching import normalize_address
+from service.reconcile.model import Address, AliasFact, Fact, MeetingKey, ResponseFact
 from service.roster import WatchedOwner
 
 _NO_PAIRS: Final[Mapping[Address, Address]] = MappingProxyType({})
@@ -91,7 +95,8 @@ class KnownPeople:
             person = await directory.find_person(address)
         except (GoneError, RefusedError, PayloadError):  # nobody, or nothing that could be looked up
             return None
-        return Known(key=person.key, addresses=frozenset(person.aliases))
+        primary = normalize_address(person.address)
+        return Known(key=person.key, addresses=frozenset(person.aliases), primary=primary)
 
     def _keep(self, address: Address, until: float, known: Known | None) -> None:
         self._kept[address] = (until, known)
@@ -133,6 +138,7 @@ class People:
             GraphError, TokenError: the directory could not be asked this time.
         """
         state = await read_state(self._states, owner.key, meeting)
+        facts = tuple(facts)
         joined = join_all(state.facts, facts)
         listing = list_meeting(joined)
         found = []
@@ -140,7 +146,31 @@ class People:
             match = _match_pair(stranger, listing, paired) or await self._match(stranger, listing)
             if match is not None:
                 found.append(make_alias(owner.key, meeting, stranger.address, match))
+        answering = [fact.attendee for fact in facts if isinstance(fact, ResponseFact)]
+        for address, match in (await self._find_second_rows(listing, answering)).items():
+            found.append(make_alias(owner.key, meeting, address, match))
+        return [*found, *await self._deny_guesses(owner, meeting, joined)]
+
+    async def _find_second_rows(self, listing: Listing, answering: Iterable[Address]) -> dict[Address, Match]:
+        """Give the rows whose person has another row."""
+        found: dict[Address, Match] = {}
+        for address in list_doubtful(listing, answering)[: self._limits.lookups_max]:
+            known = await self._known.find(address)
+            if known is not None:
+                found |= find_second_rows(known, listing)
         return found
+
+    async def _deny_guesses(
+        self, owner: WatchedOwner, meeting: MeetingKey, joined: MeetingFacts
+    ) -> list[AliasFact]:
+        """Withdraw what was guessed while the directory could not be read, and is not so."""
+        denied = []
+        for alias, person in list_guesses(joined)[: self._limits.lookups_max]:
+            if are_different(await self._known.find(alias), await self._known.find(person)):
+                denied.append(
+                    AliasFact(owner=owner.key, meeting=meeting, alias=alias, person=person, is_denied=True)
+                )
+        return denied
 
     async def _match(self, stranger: Stranger, listing: Listing) -> Match | None:
         known = await self._look_up(stranger, listing)

@@ -99,7 +99,8 @@ class AttendeeStory:
     Attributes:
         person: the address under which they are published.
         aliases: how other addresses came to be theirs.
-        refuted: what was taken for theirs by the name alone, until the calendar listed both.
+        refuted: what was taken for theirs by a guess, until the calendar listed both or the directory knew
+            better; one for each pair.
         instances: the whole first, then those occurrences by date of which more than the series is known.
     """
 
@@ -150,11 +151,17 @@ class _Teller:
         touching = [
             each for each in self.state.facts.aliases if {each.alias, each.person} & {*addresses, person}
         ]
+        denials = {(each.alias, each.person) for each in touching if each.is_denied}
         return AttendeeStory(
             person=person,
             name=names[0] if names else "",
-            aliases=tuple(each for each in touching if self._is_of(each, person)),
-            refuted=tuple(each for each in touching if not self._is_of(each, person)),
+            aliases=tuple(each for each in touching if self._is_of(each, person) and not each.is_denied),
+            refuted=tuple(
+                each
+                for each in touching
+                if each.is_denied
+                or (not self._is_of(each, person) and (each.alias, each.person) not in denials)
+            ),
             instances=tuple(each for each in told if each.instance == WHOLE or _is_known(each)),
         )
 

@@ -122,11 +122,13 @@ class Alias:
 
     Attributes:
         is_by_name: found through a unique display name only.
+        is_denied: the directory knows the two as different people.
     """
 
     alias: Address
     person: Address
     is_by_name: bool
+    is_denied: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,7 +270,7 @@ def _join_slot(slots: tuple[SlotSpan, ...], event: EventFact) -> tuple[SlotSpan,
 
 
 def _join_alias(meeting: MeetingFacts, fact: AliasFact) -> MeetingFacts:
-    alias = Alias(alias=fact.alias, person=fact.person, is_by_name=fact.is_by_name)
+    alias = Alias(alias=fact.alias, person=fact.person, is_by_name=fact.is_by_name, is_denied=fact.is_denied)
     return replace(meeting, aliases=tuple(sorted({*meeting.aliases, alias})))
 
 

@@ -8,7 +8,9 @@ Exchange's legacy form, the first of these that finds a row decides:
 3. the addresses differ by a tag alone (`ann+news@x`, `ann@x`), and no other row does;
 4. exactly one person of the event bears the same display name; marked as found by name.
 
-3 and 4 are guesses: they are not made where the directory knows the two as different people. Who is not
+3 and 4 are guesses: they are not made where the directory knows the two as different people, and withdrawn
+once it does. Two rows that the directory gives to one person are that person's: it is asked about rows of the
+same display name, and about whoever answers. Who is not
 found stays under their own address, unpublished until the calendar lists it: a forwarded invitation, or a
 member of a distribution list. Must never look at a subject.
 
@@ -17,6 +19,7 @@ Source: https://learn.microsoft.com/exchange/recipients-in-exchange-online/plus-
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -24,7 +27,7 @@ from typing import Final
 from service.reconcile.facts import MeetingFacts
 from service.reconcile.matching import is_legacy_address
 from service.reconcile.model import Address, AliasFact, AttendeeRow, MeetingKey, OwnerKey
-from service.reconcile.persons import find_persons
+from service.reconcile.persons import find_persons, list_standing
 
 _NAMELESS: Final = "name:"
 
@@ -44,10 +47,11 @@ class Stranger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """Somebody of the directory: their key and every address of theirs, in normal form."""
+    """Somebody of the directory: their key and every address of theirs, in normal form, and the main one."""
 
     key: str
     addresses: frozenset[Address]
+    primary: Address | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +91,7 @@ def list_meeting(meeting: MeetingFacts) -> Listing:
         for address, facts in sorted(instance.attendees.items())
         if facts.row is not None
     }
-    return Listing(rows, find_persons(meeting.aliases))
+    return Listing(rows, find_persons(list_standing(meeting)))
 
 
 def list_strangers(meeting: MeetingFacts, listing: Listing) -> list[Stranger]:
@@ -101,6 +105,41 @@ def list_strangers(meeting: MeetingFacts, listing: Listing) -> list[Stranger]:
         if listing.persons.get(stranger.address, stranger.address) not in placed
     }
     return [found[address] for address in sorted(found)]
+
+
+def list_guesses(meeting: MeetingFacts) -> list[tuple[Address, Address]]:
+    """Give each pair of addresses that was only guessed to be one person's and that could be looked up."""
+    return [
+        (each.alias, each.person)
+        for each in list_standing(meeting)
+        if (each.is_by_name or _is_tagged(each.alias, each.person))
+        and not is_opaque(each.alias)
+        and not is_opaque(each.person)
+    ]
+
+
+def list_doubtful(listing: Listing, answering: Iterable[Address]) -> list[Address]:
+    """Give the rows that may be a second one of somebody: who answers, and who shares a display name.
+
+    Args:
+        answering: who answers just now.
+    """
+    rows = {address: row for address, row in listing.rows.items() if not is_opaque(address)}
+    if len(rows) < 2:
+        return []
+    names = Counter(fold_name(row.name) for row in rows.values())
+    sharing = [address for address, row in rows.items() if (name := fold_name(row.name)) and names[name] > 1]
+    return sorted({*sharing, *(address for address in answering if address in rows)})
+
+
+def find_second_rows(known: Known, listing: Listing) -> dict[Address, Match]:
+    """Give the further rows of a person, each with the row that stands for all."""
+    mine = sorted(address for address in listing.rows if address in known.addresses)
+    if len({listing.persons.get(address, address) for address in mine}) < 2:
+        return {}
+    first = known.primary if known.primary in mine else mine[0]
+    assert first is not None
+    return {address: Match(address=first) for address in mine if address != first}
 
 
 def find_by_directory(

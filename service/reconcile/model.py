@@ -273,6 +273,7 @@ class AliasFact:
         alias: the address under which an answer or a row was received.
         person: the address under which the person is published.
         is_by_name: found through a unique display name only; said so in `explain`.
+        is_denied: the directory knows the two as different people: what was guessed of them does not hold.
     """
 
     owner: OwnerKey
@@ -280,6 +281,7 @@ class AliasFact:
     alias: Address
     person: Address
     is_by_name: bool = False
+    is_denied: bool = False
 
 
 Fact = EventFact | ResponseFact | GoneFact | DueFact | AliasFact

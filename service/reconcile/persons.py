@@ -54,7 +54,13 @@ def gather_persons(meeting: MeetingFacts, instance: InstanceFacts) -> dict[Addre
 
 def find_published(meeting: MeetingFacts) -> dict[Address, Address]:
     """Give the address under which each aliased address of a meeting is published; refuted ones are none."""
-    return find_persons(each for each in meeting.aliases if not _is_refuted(each, meeting))
+    return find_persons(each for each in list_standing(meeting) if not _is_refuted(each, meeting))
+
+
+def list_standing(meeting: MeetingFacts) -> list[Alias]:
+    """Give the aliases of a meeting that the directory does not deny, in order."""
+    denied = {(each.alias, each.person) for each in meeting.aliases if each.is_denied}
+    return [each for each in meeting.aliases if (each.alias, each.person) not in denied]
 
 
 def find_persons(aliases: Iterable[Alias]) -> dict[Address, Address]:

@@ -53,7 +53,7 @@ def _instance(story: InstanceStory) -> Shown:
         },
         "notFoundAt": _text(story.facts.gone_at),
         "now": _now(story),
-        "rows": [_row(each) for each in story.rows],
+        "rows": [_row(each, is_inherited=_is_inherited(story)) for each in story.rows],
         "answers": [_answer(each) for each in story.answers],
         "latestRecorded": _of_ns(story.answered_ns),
         "recordedInSeries": [_of_ns(each) for each in story.row_times_ns],
@@ -82,7 +82,11 @@ def _now(story: InstanceStory) -> Shown:
     }
 
 
-def _row(story: RowStory) -> Shown:
+def _is_inherited(story: InstanceStory) -> bool:
+    return story.derived is not None and not story.derived.is_own
+
+
+def _row(story: RowStory, *, is_inherited: bool) -> Shown:
     row = story.row
     return {
         "address": row.address,
@@ -90,11 +94,13 @@ def _row(story: RowStory) -> Shown:
         "time": _text(row.at),
         "proposal": _proposal(row.proposal),
         "counts": story.speaks and row.value.is_answer and not story.is_stale,
-        "because": _why_row(story),
+        "because": _why_row(story, is_inherited=is_inherited),
     }
 
 
-def _why_row(story: RowStory) -> str:
+def _why_row(story: RowStory, *, is_inherited: bool) -> str:
+    if not story.speaks and is_inherited:
+        return "it is no answer of this occurrence's own: the series' row stands"
     if not story.speaks:
         return "another row stands for this attendee here"
     if story.is_stale:
@@ -177,7 +183,12 @@ def _published(one: Published) -> Shown:
 
 
 def _alias(alias: Alias) -> Shown:
-    return {"alias": alias.alias, "person": alias.person, "byNameOnly": alias.is_by_name}
+    return {
+        "alias": alias.alias,
+        "person": alias.person,
+        "byNameOnly": alias.is_by_name,
+        "denied": alias.is_denied,
+    }
 
 
 def _pair(pair: Pair) -> Shown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -234,3 +235,65 @@ async def test_no_more_people_are_remembered_than_set() -> None:
     for one in ("a", "b", "a", "c", "a", "b"):
         await known.find(Address(one))
     assert directory.calls == ["a", "b", "c", "b"]
+
+
+async def test_what_was_guessed_by_name_is_withdrawn_once_the_directory_can_be_read() -> None:
+    world = World()
+    world.directory.errors = [AccessError("closed", status=403)]
+    world.put_event("e1", event(1, named("Ann", "ann@x"), named("Bob", "bob@x")))
+    await take(world, answer("ann.other@x", name="Ann"))
+    assert world.states.said()[1] == "response.changed ann@x"
+    world.directory.add("ann-1", "ann@x")
+    world.directory.add("ann-2", "ann.other@x")
+    world.clock.moment += timedelta(hours=1)
+    await world.event("e1")
+    assert world.states.said()[-1] == "response.reset ann@x"
+    await take(world, answer("ann.other@x", name="Ann", answered=30), "m2")
+    assert world.states.said()[-1] == "response.reset ann@x"
+
+
+async def test_what_was_guessed_by_a_tag_is_withdrawn_too_and_what_the_directory_says_is_not() -> None:
+    world = World()
+    world.put_event("e1", event(1, row("ann+work@x")))
+    await take(world, answer("ann@x"))
+    assert world.states.said()[-1] == "response.changed ann+work@x"
+    world.directory.add("ann", "ann@x")
+    world.directory.add("team", "ann+work@x")
+    world.clock.moment += timedelta(hours=1)
+    await world.event("e1")
+    assert world.states.said()[-1] == "response.reset ann+work@x"
+    world = World()
+    world.directory.add("ann", "ann@x", "a.nn@x")
+    world.put_event("e1", event(1, row("ann@x")))
+    await take(world, answer("a.nn@x"))
+    world.clock.moment += timedelta(hours=1)
+    await world.event("e1")
+    assert world.states.said() == ["attendee.added ann@x", "response.changed ann@x"]
+
+
+async def test_one_person_who_is_listed_under_two_addresses_is_one_attendee() -> None:
+    world = World()
+    world.directory.add("ann", "ann@x", "a.nn@x")
+    world.put_event("e1", event(1, named("Ann", "ann@x"), named("Ann", "a.nn@x")))
+    await world.event("e1")
+    await take(world, answer("a.nn@x"))
+    assert world.states.said() == ["attendee.added ann@x", "response.changed ann@x"]
+
+
+async def test_a_second_row_under_another_name_is_found_when_its_person_answers() -> None:
+    world = World()
+    world.directory.add("ann", "ann@x", "a.nn@x")
+    world.put_event("e1", event(1, named("Ann", "ann@x"), named("A. Nn", "a.nn@x"), named("Bob", "bob@x")))
+    await world.event("e1")
+    assert world.directory.calls == []
+    await take(world, answer("a.nn@x"))
+    assert world.states.said()[3:] == ["attendee.removed a.nn@x", "response.changed ann@x"]
+
+
+async def test_namesakes_who_are_listed_both_stay_two() -> None:
+    world = World()
+    world.directory.add("ann-1", "ann@x")
+    world.directory.add("ann-2", "a.nn@x")
+    world.put_event("e1", event(1, named("Ann", "ann@x"), named("Ann", "a.nn@x")))
+    await world.event("e1")
+    assert world.states.said() == ["attendee.added a.nn@x", "attendee.added ann@x"]
