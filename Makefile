@@ -7,6 +7,7 @@
 #   make trials TRIAL=leaders  lost notifications, lost subscriptions, a lost Redis: real processes (all: half an hour)
 #   make rules                 the page of rules, drawn from the decision table
 #   make mutate                each mutation of the rules, and which no test notices (ten minutes)
+#   make attack                an outsider at the public port for minutes, while people answer meetings
 #   make bench                 the webhook against a handler that only reads the body (needs wrk)
 #   make bench-keeper          what a tick of the keeper costs, and its start for 10,000 owners
 #   make demo PYTHON=python3.13  with another Python
@@ -24,11 +25,12 @@ DEMO_ARGS ?=
 TRIAL ?=
 TRIAL_ARGS ?=
 BENCH_ARGS ?=
+ATTACK_ARGS ?=
 MADE := $(VENV)/.made-with-$(VERSION)
 DEMO_READY := $(VENV)/.demo-ready
 TEST_READY := $(VENV)/.test-ready
 
-.PHONY: demo test check bench bench-keeper sdk-check simulate trials rules mutate clean
+.PHONY: demo test check attack bench bench-keeper sdk-check simulate trials rules mutate clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO_READY)
@@ -54,6 +56,9 @@ rules: $(TEST_READY)
 
 mutate: $(TEST_READY)
 	@exec $(BIN)/python -m tests.mutation
+
+attack: $(TEST_READY)
+	@exec $(BIN)/python -m tests.attack $(ATTACK_ARGS)
 
 bench: $(TEST_READY)
 	@exec $(BIN)/python -m bench

@@ -1,10 +1,14 @@
-"""What holds for every test: logging is as it was before; on the server, a skipped test has failed."""
+"""What holds for every test: logging is as it was before, and what it wrote is kept until the last one.
+
+On the server, a skipped test has failed.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
 from collections.abc import Iterator
+from typing import ClassVar
 
 import pytest
 import structlog
@@ -13,6 +17,8 @@ from hypothesis import HealthCheck, settings
 # Nothing is asserted of real time: how long an example takes tells of the machine.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+from tests.test_secrets_of_the_suite import CAPTURED
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +31,26 @@ def logging_as_before() -> Iterator[None]:
     logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let the tests that look back on all others run last, whatever the order."""
+    config.stash[CAPTURED] = _Recorder.captured
+    config.pluginmanager.register(_Recorder(), "recorder-of-what-tests-write")
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
+class _Recorder:
+    """Keeps what each test wrote."""
+
+    captured: ClassVar[dict[str, str]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note what was captured up to now; of the last phase that has everything."""
+        text = "\n".join(content for _, content in report.sections)
+        if text:
+            self.captured[f"what {report.nodeid} wrote"] = text
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

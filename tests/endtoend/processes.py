@@ -104,7 +104,7 @@ async def start(
 
 
 async def run_to_end(
-    arguments: Sequence[str], *, settings: Mapping[str, str], directory: Path, timeout_s: float = 30.0
+    arguments: Sequence[str], *, settings: Mapping[str, str], directory: Path, timeout_s: float = 90.0
 ) -> Ended:
     """Run a command that ends by itself.
 

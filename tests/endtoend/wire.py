@@ -40,6 +40,8 @@ class Wire:
 
     async def send(self, data: bytes) -> bool:
         """Send bytes; tells whether the connection was still open."""
+        if self._writer.transport.is_closing() or self._reader.exception() is not None:
+            return False
         try:
             self._writer.write(data)
             await self._writer.drain()
@@ -49,9 +51,13 @@ class Wire:
 
     async def read_head(self) -> Answers:
         """Read until the end of an answer's head, or of the connection."""
+        return await self.read_head_within(PATIENCE_S)
+
+    async def read_head_within(self, seconds: float) -> Answers:
+        """Read as `read_head` does, but give up without an answer where none comes in time."""
         raw = b""
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
-            async with asyncio.timeout(PATIENCE_S):
+        with suppress(ConnectionError, TimeoutError, asyncio.IncompleteReadError):
+            async with asyncio.timeout(seconds):
                 raw = await self._reader.readuntil(b"\r\n\r\n")
         return Answers(raw=raw)
 

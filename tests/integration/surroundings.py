@@ -50,6 +50,7 @@ class Surroundings:
         process = await self.start(*arguments, "--json", **changes)
         async with asyncio.timeout(DEADLINE_S):
             output, errors = await process.communicate()
+        self._keep(output, errors)
         return process.returncode or 0, json.loads(output) if output else None, errors.decode()
 
     @asynccontextmanager
@@ -63,8 +64,14 @@ class Surroundings:
             if process.returncode is None:
                 process.send_signal(signal.SIGTERM)
             async with asyncio.timeout(DEADLINE_S):
-                _, errors = await output
+                written, errors = await output
+            self._keep(written, errors)
         assert process.returncode == 0, errors.decode()
+
+    def _keep(self, *written: bytes) -> None:
+        """Keep what was written for the test that looks for secrets in it."""
+        with (self.directory / "commands.log").open("ab") as log:
+            log.writelines(written)
 
     async def fetch_ready(self) -> tuple[int, dict[str, Any]]:
         """Ask the admin listener; status 0 where nothing listens yet."""
@@ -120,4 +127,7 @@ async def open_surroundings(tmp_path: Path, redis_url: str, prefix: str) -> Asyn
             "RESPONSE_SYNC_SECRET_KEY": "k" * 40,
             "RESPONSE_SYNC_OWNERS_FILE": str(owners),
         }
+        (tmp_path / "secrets.env").write_text(
+            "".join(f"{name}={value}\n" for name, value in settings.items() if "SECRET" in name)
+        )
         yield Surroundings(sandbox=sandbox, directory=tmp_path, settings=settings, ports=ports)
