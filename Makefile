@@ -8,6 +8,7 @@
 #   make rules                 the page of rules, drawn from the decision table
 #   make mutate                each mutation of the rules, and which no test notices (ten minutes)
 #   make attack                an outsider at the public port for minutes, while people answer meetings
+#   make fuzz FUZZ_SECONDS=60  what reads foreign bytes, guided by coverage, each target so long
 #   make bench                 the webhook against a handler that only reads the body (needs wrk)
 #   make bench-keeper          what a tick of the keeper costs, and its start for 10,000 owners
 #   make demo PYTHON=python3.13  with another Python
@@ -26,11 +27,12 @@ TRIAL ?=
 TRIAL_ARGS ?=
 BENCH_ARGS ?=
 ATTACK_ARGS ?=
+FUZZ_SECONDS ?= 60
 MADE := $(VENV)/.made-with-$(VERSION)
 DEMO_READY := $(VENV)/.demo-ready
 TEST_READY := $(VENV)/.test-ready
 
-.PHONY: demo test check attack bench bench-keeper sdk-check simulate trials rules mutate clean
+.PHONY: demo test check attack fuzz bench bench-keeper sdk-check simulate trials rules mutate clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO_READY)
@@ -56,6 +58,10 @@ rules: $(TEST_READY)
 
 mutate: $(TEST_READY)
 	@exec $(BIN)/python -m tests.mutation
+
+fuzz: $(TEST_READY)
+	@$(PIP) install --editable '.[fuzz]'
+	@exec $(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 attack: $(TEST_READY)
 	@exec $(BIN)/python -m tests.attack $(ATTACK_ARGS)

@@ -14,11 +14,11 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from tests.test_secrets_of_the_suite import CAPTURED
+
 # Nothing is asserted of real time: how long an example takes tells of the machine.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
-
-from tests.test_secrets_of_the_suite import CAPTURED
 
 
 @pytest.fixture(autouse=True)

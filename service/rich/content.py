@@ -49,7 +49,7 @@ def pack_content(raw: bytes | msgspec.Raw, *, chars_max: int) -> str:
         raise UnreadError(Unread.TOO_LARGE)
     try:
         return msgspec.json.encode(_CONTENT.decode(raw)).decode()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnreadError(Unread.MALFORMED) from error
 
 
@@ -61,5 +61,5 @@ def parse_content(text: str) -> EncryptedContent:
     """
     try:
         return _CONTENT.decode(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnreadError(Unread.MALFORMED) from error
