@@ -27,6 +27,7 @@ class Beliefs:
             grows a second row under that address.
         clock_skew_s: how far the clocks of those who answer are ahead (behind where negative), in seconds.
             They stamp the message; Exchange copies the stamp into the status.
+        extended_in_subscriptions: the resource of a subscription may expand extended properties.
         event_before_message: the organizer's event shows an answer before the message lands; off: after.
         shared_ical_uid: an occurrence shows the iCalUId of its series; off: one with its date in it.
         null_ical_uid: the organizer's own events show no iCalUId at all, and cannot be found by one.
@@ -38,6 +39,7 @@ class Beliefs:
     received_representing: bool = True
     legacy_dn: bool = False
     clock_skew_s: float = 0.0
+    extended_in_subscriptions: bool = True
     event_before_message: bool = True
     shared_ical_uid: bool = False
     null_ical_uid: bool = False

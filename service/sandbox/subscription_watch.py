@@ -85,9 +85,15 @@ class WatchFinder:
             kind=path.kind,
             folder_id=folder_id,
             select=spell_select(path),
-            expand=read_expand(path),
+            expand=self._read_expand(path),
             filter=path.options.get("$filter", ""),
         )
+
+    def _read_expand(self, path: ResourcePath) -> str:
+        expand = read_expand(path)
+        if expand and not self._world.beliefs.extended_in_subscriptions:
+            raise refuse_operation("Create", 400, "Parsing Select and Expand failed.")
+        return expand
 
     def _find_user(self, id_or_address: str) -> User:
         try:

@@ -101,6 +101,34 @@ def assert_no_plaintext(stage: Stage) -> None:
             assert secret not in log, name
 
 
+async def test_where_extended_properties_are_refused_only_what_is_missing_is_fetched(tmp_path: Path) -> None:
+    async with open_stage(tmp_path, **RICH) as stage:
+        tenant = stage.tenant
+        await tenant.control("beliefs", {"extended_in_subscriptions": False})
+        play = Play(tenant, 3)
+        await play.add_guests(3)
+        await stage.start_ready("serve")
+        assert "$expand" not in (await find_subscription(stage, "inbox"))["resource"]
+        await play.make_meeting(tenant.people["alex"], tenant.people["adele"], size=3)
+        while play.list_due():
+            await play.play_round()
+            await settle(stage, play.meetings)
+
+        judging.judge(await stage.read_stream(), play.meetings)
+        await judge_calendars(stage, play.meetings)
+        taken = await read_counts(stage, "resource_data")
+        assert {labels for labels in taken if "taken" in labels} == set()
+        assert taken['kind="message",outcome="fetched",reason="incomplete"'] > 0
+        asked = [one for one in await stage.tenant.control("requests") if is_fetch_of_message(one)]
+        assert asked
+        assert not any("bodyPreview" in json.dumps(one) for one in asked)
+
+
+def is_fetch_of_message(request: dict[str, Any]) -> bool:
+    parts = [request, *(request["batch"] or [])]
+    return request["caller"] == "app" and any("/messages/" in part["path"] for part in parts)
+
+
 # --- forged ---
 
 
