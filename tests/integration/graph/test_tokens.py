@@ -27,6 +27,7 @@ from service.errors import TokenError
 from service.graph.credentials import (
     ClientCertificate,
     ClientSecret,
+    ClientSecretFile,
     Credential,
     FederatedToken,
     ManagedIdentity,
@@ -102,6 +103,30 @@ async def test_a_secret_gives_a_token_for_graph(sandbox: Sandbox, tokens: MsalTo
     assert claims["aud"] == GRAPH
     assert claims["tid"] == sandbox.ready.tenant_id
     assert claims["xms_cc"] == ["cp1"]
+
+
+async def test_a_secret_replaced_on_disk_is_taken_up_after_a_refusal(
+    sandbox: Sandbox, observer: RecordingObserver, tmp_path: Path
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text("the one before")
+    registration = register(sandbox, ClientSecretFile(file))
+    async with open_tokens(registration, sandbox.ca_file, observer, error_memory_s=0) as tokens:
+        with pytest.raises(TokenError) as raised:
+            await tokens.fetch_token()
+        assert raised.value.code == "AADSTS7000215"
+        file.write_text(f"{sandbox.ready.client_secret}\n")
+        assert claims_of(await tokens.fetch_token())["aud"] == GRAPH
+
+
+async def test_a_secret_file_that_is_not_there_names_its_setting(
+    sandbox: Sandbox, observer: RecordingObserver, tmp_path: Path
+) -> None:
+    registration = register(sandbox, ClientSecretFile(tmp_path / "absent"))
+    async with open_tokens(registration, sandbox.ca_file, observer) as tokens:
+        with pytest.raises(TokenError) as raised:
+            await tokens.fetch_token()
+    assert "CLIENT_SECRET_FILE" in raised.value.remedy
 
 
 def make_certificate(folder: Path, *, name: str = "app") -> tuple[Path, x509.Certificate]:

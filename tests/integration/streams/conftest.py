@@ -143,7 +143,7 @@ async def _check_key(streams: Streams, name: str) -> None:
     assert await streams.link.call("TYPE", name) == kind.type, name
     ttl_ms = await streams.link.call("PTTL", name)
     match kind.lifetime:
-        case Lifetime.LEASE:
+        case Lifetime.LEASE | Lifetime.VOUCHER:
             assert ttl_ms > 0, f"{name} never expires"
         case Lifetime.MEETING:
             assert ttl_ms > 0 or await _is_endless(streams, name), f"{name} never expires"
