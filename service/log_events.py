@@ -14,6 +14,7 @@ EVENTS: Final[dict[str, str]] = {
     "entry.dead_lettered": "an entry was given up; `reason` and `detail` say why",
     "entry.deferred": "an entry failed and is tried again after `wait_s`",
     "generation.begun": "there was no state, or it was lost: all is read anew, under new epochs",
+    "generation.went_back": "Redis holds an older state, as of a backup; `evidence`: memory or graph",
     "graph.part_answered": "a part of a `$batch` was answered (debug)",
     "graph.payload_noted": "members of an answer of Graph could not be understood; `notes` names them",
     "graph.request_answered": "Graph answered a request (debug)",

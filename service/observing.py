@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -179,12 +180,21 @@ class CountedGeneration:
         self._generation = generation
         self._metrics = metrics
 
-    async def ensure(self) -> bool:
+    @property
+    def led_at(self) -> datetime | None:
+        """When a keeper last led, by the state as it was last looked at."""
+        return self._generation.led_at
+
+    async def ensure(self, *, meanwhile: Callable[[], Awaitable[object]] | None = None) -> bool:
         """Write the mark where it is missing; tells, and counts, whether it was missing."""
-        was_missing = await self._generation.ensure()
+        was_missing = await self._generation.ensure(meanwhile=meanwhile)
         self._metrics.generations.inc(was_missing)
         return was_missing
 
-    async def exists(self) -> bool:
-        """Tell whether every partition has its mark."""
-        return await self._generation.exists()
+    async def exists(self, *, led_at: datetime | None = None) -> bool:
+        """Tell whether every partition has its mark and is none older than what was seen."""
+        return await self._generation.exists(led_at=led_at)
+
+    async def disown(self) -> None:
+        """Take the mark away."""
+        await self._generation.disown()

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -300,7 +300,8 @@ class StoredMeeting:
     """State of one meeting as flat text fields; no fields and version 0 where there is none.
 
     Attributes:
-        epoch: Redis time in ms when the state was born; None before the first commit.
+        epoch: Redis time in ms when the state was born; None before the first commit, and where there are
+            fields, because the state was found to be an older one: all has to be said once more.
     """
 
     fields: Mapping[str, str]
@@ -441,8 +442,23 @@ class Lease(Protocol):
 class Generation(Protocol):
     """The mark that the state is the one we wrote. Missing after FLUSHALL or an empty restart."""
 
-    async def ensure(self) -> bool:
-        """Write the mark where it is missing; tells whether it was missing."""
+    @property
+    def led_at(self) -> datetime | None:
+        """When a keeper last led, by the state as it was last looked at; None where none ever did."""
 
-    async def exists(self) -> bool:
-        """Tell whether every partition has its mark."""
+    async def ensure(self, *, meanwhile: Callable[[], Awaitable[object]] | None = None) -> bool:
+        """Write the mark where it is missing, ending epochs of an older state; tells whether it was.
+
+        Args:
+            meanwhile: called now and then while that takes its time.
+        """
+
+    async def exists(self, *, led_at: datetime | None = None) -> bool:
+        """Tell whether every partition has its mark; a state older than what was seen loses it.
+
+        Args:
+            led_at: the time by the clock of the keeper that leads; None asks only.
+        """
+
+    async def disown(self) -> None:
+        """Take the mark away: it is known in another way that the state is an older one."""

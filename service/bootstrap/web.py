@@ -15,6 +15,7 @@ from service.intake.webhook import Webhook
 from service.limits.web import take_carried_limits, take_listener_limits, take_webhook_limits
 from service.metrics import Metrics
 from service.roles.web import WebRole
+from service.roles.witness import Witness
 from service.settings import Settings
 from service.streams.connection import open_connection
 
@@ -50,7 +51,8 @@ def build_web(settings: Settings, streams: Streams, metrics: Metrics) -> WebRole
         limits=limits,
         tls=tls,
     )
-    return WebRole(listener=listener, appender=appender)
+    witness = Witness(streams.generation, clock, every_s=settings.witness_interval_s)
+    return WebRole(listener=listener, appender=appender, witness=witness)
 
 
 def _build_appender(settings: Settings, streams: Streams, metrics: Metrics, clock: Clock) -> Appender:

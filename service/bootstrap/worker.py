@@ -24,6 +24,7 @@ from service.pipeline.watching import BookWatching
 from service.pipeline.worker import Worker
 from service.ports import NotifiedReader
 from service.rich.unread import Unread
+from service.roles.witness import Witness
 from service.roles.worker import WorkerRole
 from service.settings import Settings
 from service.subscriptions.desk import LastHeard, LifecycleDesk
@@ -75,4 +76,5 @@ def build_worker(
         generation=streams.generation,
         clock=clock,
         outage_wait_s=settings.outage_wait_s,
+        witness=Witness(streams.generation, clock, every_s=settings.witness_interval_s),
     )

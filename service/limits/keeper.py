@@ -92,6 +92,8 @@ def _take_comparing_limits(settings: Settings) -> ComparingLimits:
         interval_min_s=settings.compare_interval_min_s,
         interval_per_subscription_s=settings.compare_per_subscription_s,
         clock_jump_s=settings.clock_jump_s,
+        evidence_interval_s=settings.evidence_interval_s,
+        evidence_slack_s=settings.evidence_slack_s,
     )
 
 

@@ -121,7 +121,7 @@ class Committer:
                 now=now,
                 limits=self._decision_limits,
                 is_baseline=is_baseline,
-                with_snapshot=with_snapshot,
+                with_snapshot=with_snapshot or _is_of_older_state(stored),
             )
             commit = self._build_commit(
                 owner=owner,
@@ -195,6 +195,11 @@ class Committer:
         return TimerChange(
             instance=timer.instance, attendee=timer.attendee, due_at=due_at, pair=encode_pair(timer.pair)
         )
+
+
+def _is_of_older_state(stored: StoredMeeting) -> bool:
+    """Tell whether the epoch ended although facts stand, so that everything has to be said once more."""
+    return bool(stored.fields) and stored.epoch is None
 
 
 def encode_pair(pair: Pair) -> str:

@@ -6,16 +6,18 @@ import asyncio
 
 from service.intake.appender import Appender
 from service.intake.listener import PublicListener
+from service.roles.witness import Witness
 
 
 class WebRole:
-    """The public listener and the one connection over which it stores."""
+    """The public listener and the one connection over which it stores; beside it a witness of the state."""
 
     name = "web"
 
-    def __init__(self, *, listener: PublicListener, appender: Appender) -> None:
+    def __init__(self, *, listener: PublicListener, appender: Appender, witness: Witness) -> None:
         self._listener = listener
         self._appender = appender
+        self._witness = witness
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then let requests under way be stored and answered.
@@ -25,6 +27,7 @@ class WebRole:
         """
         async with asyncio.TaskGroup() as group:
             appending = group.create_task(self._appender.run())
+            group.create_task(self._witness.run(stop))
             await self._listener.start()
             try:
                 await stop.wait()

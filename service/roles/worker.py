@@ -9,6 +9,7 @@ import structlog
 from service.clock import Clock
 from service.errors import LayoutError, StreamError
 from service.pipeline.worker import Worker
+from service.roles.witness import Witness
 from service.streams.generation import RedisGeneration
 from service.streams.intake_stream import RedisIntakeStream
 
@@ -28,8 +29,10 @@ class WorkerRole:
         generation: RedisGeneration,
         clock: Clock,
         outage_wait_s: float,
+        witness: Witness,
     ) -> None:
         self._worker = worker
+        self._witness = witness
         self._intake = intake
         self._generation = generation
         self._clock = clock
@@ -42,7 +45,11 @@ class WorkerRole:
             LayoutError: the keys were written with another layout or number of partitions.
         """
         if await wait_for_layout(self._generation, stop, self._clock, wait_s=self._outage_wait_s):
-            await self._worker.run(stop)
+            witnessing = asyncio.create_task(self._witness.run(stop))
+            try:
+                await self._worker.run(stop)
+            finally:
+                witnessing.cancel()
 
     async def find_unready(self) -> str:
         """Say why the group cannot be read; empty where it can."""

@@ -170,6 +170,11 @@ class KeeperLimitSettings(BaseSettings):
         0.5, description="so long for each that the last comparison listed, in between"
     )
     clock_jump_s: Seconds = Field(60.0, description="a jump of Graph's clock that makes the keeper compare")
+    witness_interval_s: Seconds = Field(1.0, description="how often web and worker look for an older state")
+    evidence_interval_s: Seconds = Field(
+        3600.0, description="after so long without a renewal one is renewed, as evidence against old backups"
+    )
+    evidence_slack_s: Seconds = Field(300.0, description="how late a renewal may be without being evidence")
     outcome_kept_s: Seconds = Field(3600.0, description="of a command's request, where nobody reads it")
     outcome_failures_max: Count = Field(50, description="failures that a request's outcome says in words")
     reauthorize_quiet_s: Seconds = Field(600.0, description="between two touches of one subscription")

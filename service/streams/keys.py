@@ -94,6 +94,8 @@ KEYS: Final = (
         purpose="the last fencing number given with the lease"),
     Key(pattern="{PARTITION}:generation", type="string", lifetime=Lifetime.KEPT, writer="keeper",
         purpose="there as long as the state is the one we wrote; scripts refuse without it"),
+    Key(pattern="{PARTITION}:watermark", type="string", lifetime=Lifetime.KEPT, writer="keeper",
+        purpose="rises while a keeper leads; lower than what was seen only where the state is an older one"),
     Key(pattern="{PARTITION}:newest", type="string", lifetime=Lifetime.KEPT, writer="worker: commit",
         purpose="the greatest version given to a meeting of the partition; a new epoch is greater"),
     Key(pattern="{PARTITION}:meeting:<owner>:<meeting>", type="hash", lifetime=Lifetime.MEETING,
@@ -186,6 +188,9 @@ class KeyNames:
     def generation(self, partition: int) -> str:
         return f"{{{self.updates(partition)}}}:generation"
 
+    def watermark(self, partition: int) -> str:
+        return f"{{{self.updates(partition)}}}:watermark"
+
     def newest(self, partition: int) -> str:
         return f"{{{self.updates(partition)}}}:newest"
 
@@ -194,6 +199,10 @@ class KeyNames:
 
     def due_entries(self, partition: int) -> str:
         return f"{{{self.updates(partition)}}}:due-entries"
+
+    def meeting_pattern(self, partition: int) -> str:
+        """Give a glob pattern for SCAN that matches the state of every meeting of a partition."""
+        return f"{escape_glob(f'{{{self.updates(partition)}}}:meeting:')}*"
 
     # --- of an owner ---
 

@@ -64,7 +64,7 @@ class RedisStateStore:
         return StoredMeeting(
             fields={name: text for name, text in held.items() if not name.startswith(_OURS)},
             version=int(held.get("@version", 0)),
-            epoch=int(held["@epoch"]) if held else None,
+            epoch=int(held["@epoch"]) if "@epoch" in held else None,
         )
 
     async def commit(self, commit: Commit) -> Committed:

@@ -190,6 +190,7 @@ def _build_comparing(
         clock=ports.clock,
         limits=replace(options.comparing, margins=options.subscribing.margins),
         backoff=options.backoff,
+        disown=ports.generation.disown,
     )
 
 

@@ -7,7 +7,7 @@ subscription that is not proven to be this deployment's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,6 +19,7 @@ from service.errors import RefusedError, ServiceError
 from service.intake.client_state import MailboxKeyError, WatchedResource
 from service.ports import GraphSubscription
 from service.reconcile.instant import Instant
+from service.subscriptions.evidence import choose_for_evidence, find_latest_renewal
 from service.subscriptions.faults import Backoff, build_fault
 from service.subscriptions.ledger import Ledger
 from service.subscriptions.plan import (
@@ -48,6 +49,8 @@ class ComparingLimits:
         interval_min_s: at least so long, unless the most is less.
         interval_per_subscription_s: so long for each subscription that the last one listed, in between.
         clock_jump_s: Graph's clock and ours part by more than this at once: subscriptions may have ended.
+        evidence_interval_s: after so long without a renewal one is renewed, as evidence that a keeper led.
+        evidence_slack_s: a renewal so long after a keeper last led by our state is no evidence yet.
     """
 
     margins: Margins = field(default_factory=Margins)
@@ -55,6 +58,8 @@ class ComparingLimits:
     interval_min_s: float = 60.0
     interval_per_subscription_s: float = 0.5
     clock_jump_s: float = 60.0
+    evidence_interval_s: float = 3600.0
+    evidence_slack_s: float = 300.0
 
 
 class Comparing:
@@ -72,6 +77,7 @@ class Comparing:
         clock: Clock,
         limits: ComparingLimits,
         backoff: Backoff,
+        disown: Callable[[], Awaitable[None]],
     ) -> None:
         self._ledger = ledger
         self._watch = watch
@@ -82,13 +88,21 @@ class Comparing:
         self._clock = clock
         self._limits = limits
         self._backoff = backoff
+        self._disown = disown
+        self._led_at: datetime | None = None
         self._fault: Fault | None = None
         self._unproven: set[str] = set()
         self._ends_leftovers = False
         self._ahead: timedelta | None = None
 
-    def begin_term(self) -> None:
-        """Compare at once."""
+    def begin_term(self, *, led_at: datetime | None) -> None:
+        """Compare at once.
+
+        Args:
+            led_at: when a keeper last led, by the state that a process which has just begun has found; what
+                Graph holds is held against it once. None where there is nothing to compare.
+        """
+        self._led_at = led_at
         self._unproven.clear()
         self._ends_leftovers = False
         self._schedule.set(COMPARISON, self._clock.now())
@@ -129,12 +143,15 @@ class Comparing:
         resources = self._subscribing.list_wanted()
         idle = {name for name in self._watch.resources if self._subscribing.is_idle(name)}
         in_graph = await self._list_in_graph(ends_leftovers=ends_leftovers)
+        if await self._is_state_older(known, in_graph):
+            return True
         actions = await asyncio.to_thread(self._plan, resources, known, in_graph)
         for action in actions:
             if not isinstance(action, Delete) and self._is_unchanged(action.wanted.name, known, idle):
                 await self._subscribing.take_up(action)
         await self._take_up_deletions(actions, is_waited_for=ends_leftovers)
         self._fault = None
+        self._leave_evidence()
         self._end_comparison(self._clock.now() + timedelta(seconds=self._reckon_pause(len(in_graph))))
         return True
 
@@ -144,6 +161,39 @@ class Comparing:
         except ServiceError:
             self._ends_leftovers |= ends_leftovers  # whoever asked for it waits for the next comparison
             raise
+
+    async def _is_state_older(
+        self, known: Mapping[str, SubscriptionRecord], in_graph: tuple[GraphSubscription, ...]
+    ) -> bool:
+        """Tell whether Graph holds what a keeper did after one last led by our state; then disown it.
+
+        Another process would remember how far the state had come; this one has only Graph to ask. Raises
+        StreamError where Redis is away.
+        """
+        led_at, self._led_at = self._led_at, None
+        if led_at is None:
+            return False
+        latest = find_latest_renewal(
+            (one for one in in_graph if self._destination.is_ours(one)),
+            known.values(),
+            asked_s=self._subscriber.asked_s,
+            now=self._clock.now(),
+        )
+        if latest is None or latest - led_at <= timedelta(seconds=self._limits.evidence_slack_s):
+            return False
+        _log.error("generation.went_back", evidence="graph", led_at=led_at.isoformat())
+        await self._disown()
+        return True
+
+    def _leave_evidence(self) -> None:
+        """Have one subscription renewed where none was for long: Graph then remembers that a keeper led."""
+        name = choose_for_evidence(
+            self._ledger.subscriptions,
+            now=self._clock.now(),
+            interval_s=self._limits.evidence_interval_s,
+        )
+        if name is not None:
+            self._subscribing.ask_renew(name, is_quiet_kept=True)
 
     def _reckon_pause(self, listed: int) -> float:
         """Give the seconds until the next comparison: the fewer there are, the less it costs."""

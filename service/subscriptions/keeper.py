@@ -170,15 +170,18 @@ class Keeper:
         """
         is_new_term = await self._leadership.renew()
         self._metrics.leading(is_leading=self._leadership.is_leading)
-        is_intact = await self._generation.exists()
-        is_roster_new = is_intact and await self._refresh_roster()
+        goes_on = self._leadership.is_leading and not is_new_term
+        is_intact = await self._generation.exists(led_at=self._clock.now() if goes_on else None)
+        before = self._ledger.roster_known
+        is_roster_new = is_intact and await self._ledger.refresh_roster()
+        is_intact = is_intact and (not is_roster_new or await self._is_still_intact(before))
         if not self._leadership.is_leading:
             await self._stand_back()
             return
         if not is_intact:
             await self._begin_generation()
         elif is_new_term:
-            await self._begin_term()
+            await self._begin_term(led_at=self._generation.led_at if self._is_fresh else None)
         elif is_roster_new:
             self._owners.follow_roster()
         await self._answering.take_up()
@@ -190,21 +193,25 @@ class Keeper:
 
     # --- terms ---
 
-    async def _refresh_roster(self) -> bool:
-        """Read the roster if it changed; one that vanished together with the state is remembered."""
-        before = self._ledger.roster
-        is_new = await self._ledger.refresh_roster()
-        if before and not self._ledger.roster and not await self._generation.exists():
-            self._ledger.roster = before
-            return False
-        return is_new
+    async def _is_still_intact(self, before: tuple[Mapping[Address, RosterEntry], int | None]) -> bool:
+        """Tell whether what was just read was of the present state; else the roster known before stands."""
+        if await self._generation.exists():
+            return True
+        self._ledger.roster_known = before
+        return False
 
     async def _stand_back(self) -> None:
         await self._crew.cancel_all()
         self._schedule.clear()
+        self._ledger.owners = {}  # who leads resolves them; what we know of them grows old
 
-    async def _begin_term(self) -> None:
-        """Take over from whoever led before: read the books, and make everything due at its time."""
+    async def _begin_term(self, *, led_at: datetime | None) -> None:
+        """Take over from whoever led before: read the books, and make everything due at its time.
+
+        Args:
+            led_at: as for `Comparing.begin_term`.
+        """
+        before = self._ledger.roster_known
         await self._crew.cancel_all()
         self._schedule.clear()
         self._answering.begin_term()
@@ -213,33 +220,36 @@ class Keeper:
         await self._ledger.refresh_roster()
         await self._ledger.load()
         await self._leadership.renew()  # the books of a large roster take their time
+        if not await self._is_still_intact(before):
+            return
         if self._is_fresh and self._seed and not self._ledger.roster:
             await self._ledger.write_roster(_by_address(self._seed))
         self._owners.begin_term()
         self._subscribing.begin_term()
-        self._comparing.begin_term()
+        self._comparing.begin_term(led_at=led_at)
         self._reading.begin_term(is_fresh=self._is_fresh)
         self._is_fresh = False
         _log.info("keeper.term_begun", fence=self._leadership.fence, owners=len(self._ledger.roster))
 
     async def _begin_generation(self) -> None:
-        """Start again after the state was lost: what we still know goes back, baselines are read anew.
+        """Start again after the state was lost or is an older one: what we still know goes back, and
+        baselines are read anew.
 
         The mark comes last: until it is there no worker can commit anything.
         """
         await self._crew.cancel_all()
-        roster, owners = self._ledger.roster, self._ledger.owners
-        self._ledger.forget_counters()
-        await self._ledger.refresh_roster()
+        owners = self._ledger.owners
+        await self._ledger.restore_roster()
         if not self._ledger.roster:
-            await self._ledger.write_roster(roster or _by_address(self._seed))
+            await self._ledger.write_roster(_by_address(self._seed))
         await self._ledger.load()
         await self._ledger.drop_mailboxes()
-        await self._owners.begin_anew({**owners, **self._ledger.owners})
-        await self._generation.ensure()
+        await self._owners.begin_anew({**self._ledger.owners, **owners})
+        await self._generation.ensure(meanwhile=self._leadership.renew)
         _log.warning("generation.begun", owners=len(self._ledger.roster))
         self._is_fresh = True
-        await self._begin_term()
+        await self._generation.exists(led_at=self._clock.now())
+        await self._begin_term(led_at=None)
 
     async def _leave(self) -> None:
         self._is_leaving = True

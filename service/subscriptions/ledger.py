@@ -79,6 +79,38 @@ class Ledger:
         self._counters[Book.ROSTER] = counter
         return True
 
+    @property
+    def roster_known(self) -> tuple[Mapping[Address, RosterEntry], int | None]:
+        """The roster with its counter when it was read; None where it never was."""
+        return self.roster, self._counters.get(Book.ROSTER)
+
+    @roster_known.setter
+    def roster_known(self, known: tuple[Mapping[Address, RosterEntry], int | None]) -> None:
+        roster, counter = known
+        self.roster = dict(roster)
+        self._counters.pop(Book.ROSTER, None)
+        if counter is not None:
+            self._counters[Book.ROSTER] = counter
+
+    async def restore_roster(self) -> None:
+        """Put back what is known of the roster after the state was lost, or went back to an older one.
+
+        A book that was written since keeps what it has. An older one becomes what is known: an owner who
+        was removed since must not be read again.
+        """
+        known, counter = self.roster_known
+        self.forget_counters()
+        await self.refresh_roster()
+        written, now = self.roster_known
+        if counter is None or now is None or now == counter:
+            return
+        is_older = now < counter
+        if gone := [address for address in written if is_older and address not in known]:
+            await self._drop(Book.ROSTER, *gone)
+        lost = {one: entry for one, entry in known.items() if is_older or one not in written}
+        await self._write(Book.ROSTER, {name: encode_record(entry) for name, entry in lost.items()})
+        self.roster = {**known} if is_older else {**written, **lost}
+
     async def read_new_requests(self) -> dict[str, Request]:
         """Give all requests that stand, if the book changed since the last time; else none."""
         counter = await self._records.read_counter(Book.REQUESTS)

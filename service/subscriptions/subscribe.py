@@ -115,6 +115,11 @@ class Subscriber:
         self._clock = clock
         self._guard = guard
 
+    @property
+    def asked_s(self) -> float:
+        """The lifetime that is asked for."""
+        return self._lifetimes.ask_s
+
     def adopt(self, action: Adopt, previous: SubscriptionRecord | None) -> SubscriptionRecord:
         """Write down one that Graph holds; its lifetime is taken to be what we ask for."""
         now = self._clock.now()

@@ -20,11 +20,12 @@ _BEING_COMMITTED: Final[ContextVar[tuple[Meeting, tuple[Fact, ...]] | None]] = C
 
 
 class FactsBook:
-    """The facts of each meeting since its present epoch began."""
+    """The facts of each meeting since its state was born."""
 
     def __init__(self) -> None:
         self._held: dict[Meeting, dict[Fact, None]] = {}
         self._epochs: dict[Meeting, str] = {}
+        self._ended: set[Meeting] = set()
 
     def note_commit(self, reply: Any) -> None:
         """Note what was committed, from what the script gave back."""
@@ -33,7 +34,9 @@ class FactsBook:
             return
         meeting, facts = being
         if self._epochs.get(meeting) != reply[1]:
-            self._held.pop(meeting, None)
+            if meeting not in self._ended:
+                self._held.pop(meeting, None)
+            self._ended.discard(meeting)
             self._epochs[meeting] = reply[1]
         self.add(meeting, facts)
 
@@ -55,18 +58,23 @@ class FactsBook:
         """Give a book that stays as this one is now."""
         book = FactsBook()
         book._held = {meeting: dict(facts) for meeting, facts in self._held.items()}
-        book._epochs = dict(self._epochs)
+        book._epochs, book._ended = dict(self._epochs), set(self._ended)
         return book
 
     def restore(self, book: FactsBook) -> None:
         """Become as another book is."""
         kept = book.copy()
-        self._held, self._epochs = kept._held, kept._epochs
+        self._held, self._epochs, self._ended = kept._held, kept._epochs, kept._ended
+
+    def end_epochs(self) -> None:
+        """Keep the facts whatever epochs come next: the state is the same, and is told anew."""
+        self._ended = set(self._held)
 
     def clear(self) -> None:
         """Forget everything, as the server did."""
         self._held.clear()
         self._epochs.clear()
+        self._ended.clear()
 
 
 class NotingCommitter(Committer):

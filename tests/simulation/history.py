@@ -145,7 +145,12 @@ class History:
         self.trouble.calm_down()
         await asyncio.sleep(SETTLING_S)
         judge = Judge(
-            self.around, self.people, self.deeds, self.operator, last_epochs=self.trouble.last_epochs
+            self.around,
+            self.people,
+            self.deeds,
+            self.operator,
+            last_epochs=self.trouble.last_epochs,
+            born_again_from=self.trouble.born_again_from,
         )
         await judge.read_all_again()
         await self.crew.stop()

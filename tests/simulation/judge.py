@@ -46,14 +46,17 @@ class Judge:
         operator: Operator,
         *,
         last_epochs: Mapping[str, int],
+        born_again_from: int,
     ) -> None:
         """Take everything in.
 
         Args:
-            last_epochs: of each source, before Redis last lost everything; empty where it did not.
+            last_epochs: of each source, before Redis last lost something; empty where it did not.
+            born_again_from: how many updates stood on the stream when the state was begun after that.
         """
         self._around = around
         self._last_epochs = last_epochs
+        self._born_again_from = born_again_from
         self._server = around.server
         self._tenant = around.tenant
         self._people = people
@@ -125,7 +128,10 @@ class Judge:
         check_entries(raw)
         assert not self._server.breaches, f"taken and must not have been: {self._server.breaches}"
         assert len({(one["source"], one["id"]) for one in raw}) == len(raw), "an id came twice"
-        late = [one["source"] for one in raw if int(one["epoch"]) <= self._last_epochs.get(one["source"], 0)]
+        fresh = raw[self._born_again_from :]
+        late = [
+            one["source"] for one in fresh if int(one["epoch"]) <= self._last_epochs.get(one["source"], 0)
+        ]
         assert not late, f"epochs did not rise after the loss: {late}"
         self._judge_what_waits()
         self._judge_keys()

@@ -51,6 +51,7 @@ class Server:
     Attributes:
         grew: set whenever something may have come onto the intake stream.
         on_commit: called with what the script `commit` gave back.
+        on_generation: called when a keeper has begun the state anew.
         breaches: commits that were taken and must not have been; empty as long as all is well.
     """
 
@@ -58,6 +59,7 @@ class Server:
         self.keys = keys
         self.grew = asyncio.Event()
         self.on_commit: Callable[[Any], None] = lambda reply: None
+        self.on_generation: Callable[[], None] = lambda: None
         self.breaches: list[str] = []
         self._client = client
         self._parsers: Mapping[str, Any] = dict(client.response_callbacks)
@@ -152,6 +154,8 @@ class Server:
         elif script == _ACKNOWLEDGE:
             for entry_id in command[5:]:
                 self._handed_out.pop(entry_id, None)
+        elif command[:2] == ("SET", self.keys.generation(0)) and reply:
+            self.on_generation()
         if self.keys.intake in command and script not in _NEVER_FEED and command[0] != "XREADGROUP":
             self.grew.set()
         return reply

@@ -16,6 +16,7 @@ from tests.simulation.story import Story
 class _Backup:
     facts: FactsBook
     last_epochs: dict[str, int]
+    born_again_from: int
 
 
 class Trouble:
@@ -23,12 +24,16 @@ class Trouble:
 
     Attributes:
         level: how much of it there is, 0 to 1.
-        last_epochs: of each source, what it had when Redis last lost everything; empty where it did not.
+        last_epochs: of each source, what it had when Redis last lost something, and the service knew of it;
+            empty where it did not.
+        born_again_from: how many updates stood on the stream when the state was begun after that.
     """
 
     def __init__(self, around: Surroundings, web: Web, crew: Crew, story: Story) -> None:
         self.level: float = around.chance.pick((0.0, 0.5, 1.0, 1.0))
         self.last_epochs: dict[str, int] = {}
+        self.born_again_from = 0
+        self._told_epochs: dict[str, int] = {}
         self._around = around
         self._chance: Chance = around.chance
         self._tenant = around.tenant
@@ -37,6 +42,7 @@ class Trouble:
         self._crew = crew
         self._story = story
         self._backup: _Backup | None = None
+        self._server.on_generation = self._note_generation
 
     def begin(self) -> None:
         """Lose from the start what is to be found by other means."""
@@ -122,22 +128,39 @@ class Trouble:
     def _lose_redis(self) -> None:
         if self._chance.happens(0.7):
             return
-        for fields in self._server.read_updates():
-            held = self.last_epochs.get(fields["source"], 0)
-            self.last_epochs[fields["source"]] = max(held, int(fields["epoch"]))
+        self._note_epochs()
+        self.last_epochs.update(self._told_epochs)
         self._server.flush()
         self._around.facts.clear()
         self._story.tell("Redis loses everything")
+
+    def _note_epochs(self) -> None:
+        """Note what consumers have been told, before it is lost."""
+        for fields in self._server.read_updates():
+            held = self._told_epochs.get(fields["source"], 0)
+            self._told_epochs[fields["source"]] = max(held, int(fields["epoch"]))
+
+    def _note_generation(self) -> None:
+        """Take note that the service knows of a loss, of everything or to a backup: epochs rise."""
+        self._around.facts.end_epochs()
+        self.last_epochs.update(self._told_epochs)
+        self.born_again_from = len(self._server.read_updates())
 
     def _back_up_or_restore(self) -> None:
         """Make a backup, or go back to the one that there is, however old."""
         if self._backup is None or self._chance.happens(0.15):
             self._server.back_up()
-            self._backup = _Backup(facts=self._around.facts.copy(), last_epochs=dict(self.last_epochs))
+            self._backup = _Backup(
+                facts=self._around.facts.copy(),
+                last_epochs=dict(self.last_epochs),
+                born_again_from=self.born_again_from,
+            )
             self._story.tell("a backup of Redis is made")
         elif self._chance.happens(0.5):
+            self._note_epochs()
             self._server.restore()
             self._around.facts.restore(self._backup.facts)
             self.last_epochs.clear()
             self.last_epochs.update(self._backup.last_epochs)
+            self.born_again_from = self._backup.born_again_from
             self._story.tell("Redis goes back to its backup")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -49,12 +50,17 @@ class FakeRedis:
         self._fail()
         return KeeperStatus(owners=(), resources=self.resources)
 
-    async def exists(self) -> bool:
+    led_at: datetime | None = None
+
+    async def exists(self, *, led_at: datetime | None = None) -> bool:
         self._fail()
         return True
 
-    async def ensure(self) -> bool:
+    async def ensure(self, *, meanwhile: Callable[[], Awaitable[object]] | None = None) -> bool:
         return False
+
+    async def disown(self) -> None:
+        raise AssertionError("gauges only look")
 
     def _fail(self) -> None:
         if self.error is not None:

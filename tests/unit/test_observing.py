@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -140,17 +141,23 @@ def test_rounds_and_their_items_count_by_resource() -> None:
 async def test_only_a_state_that_was_begun_counts_as_a_generation() -> None:
     class Marks:
         held = False
+        led_at: datetime | None = None
 
-        async def ensure(self) -> bool:
+        async def ensure(self, *, meanwhile: Callable[[], Awaitable[object]] | None = None) -> bool:
             was_missing, self.held = not self.held, True
             return was_missing
 
-        async def exists(self) -> bool:
+        async def exists(self, *, led_at: datetime | None = None) -> bool:
             return self.held
+
+        async def disown(self) -> None:
+            self.held = False
 
     metrics = Metrics()
     generation = CountedGeneration(Marks(), metrics)
     assert not await generation.exists()
     assert [await generation.ensure(), await generation.ensure()] == [True, False]
     assert await generation.exists()
+    await generation.disown()
+    assert (await generation.exists(), generation.led_at) == (False, None)
     assert read(metrics, "generations_total") == 1

@@ -116,7 +116,7 @@ class Stage:
         )
         return await reader.read()
 
-    async def wait_until_ready(self, *, timeout_s: float = 30) -> None:
+    async def wait_until_ready(self, *, timeout_s: float = 80) -> None:
         async def is_ready() -> bool:
             return await self.streams.generation.exists() and (await self.read_status()).is_ready
 

@@ -13,10 +13,12 @@ import msgspec
 import pytest_asyncio
 
 from service.embedded import Listener, embedded_redis
+from service.ports import Book
 from service.sandbox.command import Sandbox
 from service.sandbox.keys import KeyRing
 from service.sandbox.options import SandboxOptions
 from tests.integration.conftest import chosen_server
+from tests.integration.restoring import RestorableRedis, restorable_redis
 from tests.integration.sandbox.asking import Asking, trust
 from tests.integration.subscriptions.conftest import QUICK
 from tests.integration.subscriptions.stage import Stage, open_stage
@@ -72,6 +74,59 @@ async def test_a_flushed_redis_recovers_by_itself(own_stage: Stage) -> None:
 
     await stage.answer(guest, "Plan", "decline")
     await stage.wait_for_update("response.changed", guest["address"])
+
+
+async def test_a_restored_backup_is_the_same_as_a_loss(keys: KeyRing, prefix: str, tmp_path: Path) -> None:
+    directory = tmp_path / "data"
+    directory.mkdir()
+    async with (
+        restorable_redis(directory, is_append_only=False) as redis,
+        Sandbox.start(SandboxOptions(seed=7, keys=keys, outbox=QUICK)) as sandbox,
+        aiohttp.ClientSession(connector=trust(sandbox)) as session,
+    ):
+        asking = await Asking.prepare(sandbox, session)
+        hook = tmp_path / "hook"
+        async with open_stage(sandbox, asking, redis_url=redis.url, prefix=prefix, folder=hook) as stage:
+            await live_through_a_restore(stage, redis, tmp_path / "backup")
+
+
+async def live_through_a_restore(stage: Stage, redis: RestorableRedis, backup: Path) -> None:
+    delegate = await stage.add_user("dora@contoso.onmicrosoft.com")
+    owner = await stage.add_user("olga@contoso.onmicrosoft.com", delegates=[delegate["address"]])
+    removed = await stage.add_user("rita@contoso.onmicrosoft.com")
+    guest = await stage.add_user("gus@contoso.onmicrosoft.com")
+    await stage.add_owner(owner["address"], removed["address"])
+    stage.start_keeper()
+    await stage.wait_until_ready()
+    await stage.invite(owner, [guest["address"]])
+    await stage.wait_for_update("attendee.added", guest["address"])
+    await redis.back_up(backup)
+
+    await stage.answer(guest, "Plan")
+    await stage.wait_for_update("response.changed", guest["address"])
+    await stage.remove_owner(removed["address"])
+
+    async def is_removed() -> bool:
+        return removed["id"] not in str(await stage.list_subscriptions())
+
+    await wait_until(is_removed, timeout_s=60)
+    before = await read_epochs(stage)
+    subscriptions = {one["id"] for one in await stage.list_subscriptions()}
+
+    await redis.restore(backup)
+    await stage.wait_for_update("response.snapshot", guest["address"], timeout_s=60)
+    await stage.wait_until_ready()
+
+    assert max(await read_epochs(stage)) > max(before)
+    assert {one["id"] for one in await stage.list_subscriptions()} == subscriptions
+    roster = await stage.streams.records.read_all(Book.ROSTER)
+    assert list(roster) == [owner["address"].casefold()], "whoever was removed is not read again"
+    await stage.answer(guest, "Plan", "decline")
+
+    async def is_told() -> bool:
+        return (await stage.updates())[-1] == ("response.changed", guest["address"])
+
+    await wait_until(is_told, timeout_s=60)
 
 
 async def read_epochs(stage: Stage) -> set[int]:

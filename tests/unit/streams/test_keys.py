@@ -51,6 +51,7 @@ def list_names(keys: KeyNames, owner: OwnerKey, meeting: MeetingKey, event: Even
         "{STREAM}:lease:<name>": keys.lease("keeper"),
         "{STREAM}:fence:<name>": keys.fence("keeper"),
         "{PARTITION}:generation": keys.generation(p),
+        "{PARTITION}:watermark": keys.watermark(p),
         "{PARTITION}:newest": keys.newest(p),
         "{PARTITION}:meeting:<owner>:<meeting>": keys.meeting(owner, meeting),
         "{PARTITION}:meetings:<owner>": keys.meetings(owner),

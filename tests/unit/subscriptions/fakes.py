@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -140,14 +140,24 @@ class MemoryGeneration:
     def __init__(self) -> None:
         self.is_there = False
         self.begun = 0
+        self.led_at: datetime | None = None
+        self.raised_to: datetime | None = None
 
-    async def ensure(self) -> bool:
+    async def ensure(self, *, meanwhile: Callable[[], Awaitable[object]] | None = None) -> bool:
         was_missing, self.is_there = not self.is_there, True
         self.begun += was_missing
+        if meanwhile is not None:
+            await meanwhile()
         return was_missing
 
-    async def exists(self) -> bool:
+    async def exists(self, *, led_at: datetime | None = None) -> bool:
+        self.led_at = self.raised_to
+        if led_at is not None and self.is_there:
+            self.raised_to = led_at
         return self.is_there
+
+    async def disown(self) -> None:
+        self.is_there = False
 
 
 class MemoryIntake:

@@ -11,6 +11,8 @@ from service.errors import UnavailableError
 from service.ports import Book, SubscriptionSpec
 from service.reconcile.matching import normalize_address
 from service.roster import RosterEntry
+from service.subscriptions.assembly import KeeperOptions
+from service.subscriptions.comparing import ComparingLimits
 from service.subscriptions.subscribe import Destination
 from tests.unit.subscriptions.fakes import START
 from tests.unit.subscriptions.play import (
@@ -225,7 +227,7 @@ async def test_a_foreign_subscription_in_the_way_is_a_fault_in_words() -> None:
 
 
 async def test_subscriptions_are_renewed_well_before_their_end() -> None:
-    play = await watching()
+    play = await watching(KeeperOptions(comparing=ComparingLimits(evidence_interval_s=10**8)))
     keeper = play.build_keeper("keeper-2")
     left: list[timedelta] = []
     for _ in range(14 * 24):
