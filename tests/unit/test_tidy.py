@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 SERVICE = ROOT / "service"
 LINES_MAX = 400
-LONGER_FILES = {"ports.py": 450}  # the one list of all that the loops need from outside
+LONGER_FILES = {"ports.py": 480}  # the one list of all that the loops need from outside
 FUNCTION_LINES_MAX = 45
 FORBIDDEN_NAMES = {"util", "utils", "helper", "helpers", "common", "misc", "base", "core", "manager"}
 PURE_FORBIDDEN = {"aiohttp", "redis", "msal", "requests", "asyncio", "os", "time"}
