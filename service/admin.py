@@ -5,6 +5,7 @@
 | `GET /healthz` | 200 as long as the process can answer at all |
 | `GET /readyz` | 200 once the role can do its work, else 503; JSON says which probe is not ready, and why |
 | `GET /metrics` | all metrics, for Prometheus |
+| `GET /`, `GET /api/..` | the dashboard (`service/dashboard`), where there is one |
 
 With a token, every path needs it (`Authorization: Bearer ..`), but for the bare status of the first two: an
 orchestrator's probe cannot carry a secret, and learns one word. Without a token the listener must be on
@@ -16,22 +17,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
-import ipaddress
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Final
 
 import msgspec
 import structlog
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from yarl import URL
 
+from service.access import Access, SessionBook, is_loopback
 from service.errors import ConfigError, ServiceError
 from service.metrics import Metrics
 
 _LOG: Final = structlog.get_logger(__name__)
-_BARE: Final = ("/healthz", "/readyz")
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -63,6 +61,8 @@ class AdminListener:
         probe_timeout_s: float = 2.0,
         stop_timeout_s: float = 2.0,
         routes: Iterable[web.AbstractRouteDef] = (),
+        sessions: SessionBook | None = None,
+        open_paths: Collection[str] = (),
     ) -> None:
         """Take what is needed; port 0 takes a free one.
 
@@ -72,15 +72,17 @@ class AdminListener:
             refreshes: what is measured before each scrape, all at once.
             probe_timeout_s: for each probe and each measurement.
             routes: more paths for the same listener; they are guarded like its own.
+            sessions: what lets a browser in that has signed in with the token.
+            open_paths: what signing in needs; told without the token.
 
         Raises:
             ConfigError: no token, and the host is not loopback.
         """
-        if not token and not _is_loopback(host):
+        if not token and not is_loopback(host):
             raise ConfigError([f"ADMIN_TOKEN must be set, because ADMIN_HOST={host} is not loopback"])
         self._host = host
         self._port = port
-        self._token = token.encode()
+        self._access = Access(token, sessions=sessions, open_paths=open_paths)
         self._probes = dict(probes)
         self._metrics = metrics
         self._refreshes = tuple(refreshes)
@@ -133,17 +135,7 @@ class AdminListener:
     async def _guard(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        if self._token:
-            if request.path not in _BARE and not self._has_token(request):
-                return web.Response(status=401, headers={"WWW-Authenticate": 'Bearer realm="admin"'})
-        elif not _names_loopback(request.host):
-            return web.Response(status=421)
-        return await handler(request)
-
-    def _has_token(self, request: web.Request) -> bool:
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        is_equal = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), self._token)
-        return is_equal and scheme.lower() == "bearer"
+        return self._access.refuse(request) or await handler(request)
 
     # --- Answers ---
 
@@ -152,7 +144,7 @@ class AdminListener:
 
     async def _tell_readiness(self, request: web.Request) -> web.Response:
         reasons = await self._find_reasons()
-        if self._token and not self._has_token(request):
+        if self._access.needs_token and not self._access.has_token(request):
             return (
                 web.Response(text="unready\n", status=503) if any(reasons) else web.Response(text="ready\n")
             )
@@ -199,20 +191,3 @@ async def _add_headers(_request: web.Request, response: web.StreamResponse) -> N
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.popall("Server", None)
-
-
-def _names_loopback(authority: str) -> bool:
-    """Tell whether a `Host` header names this machine's loopback address."""
-    try:
-        return _is_loopback(URL.build(scheme="http", authority=authority).host or "")
-    except ValueError:
-        return False
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() in ("localhost", "localhost."):
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

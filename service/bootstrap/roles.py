@@ -10,9 +10,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum
 
 from service.admin import AdminListener, Refresh
+from service.bootstrap.dashboard import build_dashboard
 from service.bootstrap.pulse import beating, build_system_gauges
 from service.bootstrap.redis_side import Streams, open_streams
 from service.clock import SystemClock
+from service.dashboard.routes import OPEN_PATHS
 from service.gauges import IntakeGauges, MailboxGauges
 from service.metrics import Metrics
 from service.roles.running import Role
@@ -41,7 +43,7 @@ async def open_roles(settings: Settings, names: Collection[RoleName]) -> AsyncIt
         if RoleName.WORKER in names or RoleName.KEEPER in names:
             roles += await stack.enter_async_context(_open_readers(settings, names, streams, metrics))
         refreshes = _list_refreshes(settings, names, streams, metrics)
-        await stack.enter_async_context(_open_admin(settings, roles, refreshes, metrics))
+        await stack.enter_async_context(_open_admin(settings, streams, roles, refreshes, metrics))
         await stack.enter_async_context(beating(settings, streams, roles, metrics))
         yield roles
 
@@ -93,9 +95,14 @@ def _list_refreshes(
 
 @asynccontextmanager
 async def _open_admin(
-    settings: Settings, roles: Sequence[Role], refreshes: Sequence[Refresh], metrics: Metrics
+    settings: Settings,
+    streams: Streams,
+    roles: Sequence[Role],
+    refreshes: Sequence[Refresh],
+    metrics: Metrics,
 ) -> AsyncIterator[None]:
-    """Serve liveness, readiness of these roles, and metrics."""
+    """Serve liveness, readiness of these roles, metrics, and the dashboard of the whole system."""
+    dashboard = build_dashboard(settings, streams)
     admin = AdminListener(
         host=settings.admin_host,
         port=settings.admin_port,
@@ -103,9 +110,13 @@ async def _open_admin(
         probes={role.name: role.find_unready for role in roles},
         refreshes=refreshes,
         metrics=metrics,
+        routes=dashboard.list_routes(),
+        sessions=dashboard.sessions if dashboard.sessions.is_needed else None,
+        open_paths=OPEN_PATHS,
     )
     await admin.start()
     try:
         yield
     finally:
+        await dashboard.close()
         await admin.stop()

@@ -1,0 +1,320 @@
+"""What is wrong, each in words with its remedy and its entry of the runbook. Pure: numbers in, words out.
+
+`deploy/RUNBOOK.md` has an entry under each name; a test compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from service.preflight.finding import State
+from service.pulse.reading import Process, Vitals
+from service.streams.intake_stream import IntakeDepth
+from service.streams.server_facts import ServerFacts
+from service.subscriptions.status import KeeperStatus, ResourceStatus
+
+LAG_S: Final = 120.0
+DELAY_MINUTES: Final = 15
+CLOCK_S: Final = 5.0
+MEMORY_PART: Final = 0.85
+ENDING_SOON_S: Final = 1_800.0
+NAMED_MAX: Final = 5
+_MS_PER_S: Final = 1_000
+_ROLES: Final = ("web", "worker", "keeper")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """One thing that is wrong.
+
+    Attributes:
+        words: what was found.
+        remedy: one sentence that says what to do.
+        runbook: name of the entry in the runbook, which is that of the alert.
+    """
+
+    state: State
+    subject: str
+    words: str
+    remedy: str
+    runbook: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """All that is looked at, at one moment.
+
+    Attributes:
+        sweep_interval_s: between two delta queries of a mailbox.
+        refusal: why Redis takes no writes; empty where it does.
+    """
+
+    vitals: Vitals
+    depth: IntakeDepth
+    status: KeeperStatus
+    has_generation: bool
+    redis: ServerFacts
+    refusal: str
+    sweep_interval_s: float
+
+    @property
+    def now_s(self) -> float:
+        return self.vitals.at.timestamp()
+
+
+def find_troubles(seen: Observed) -> tuple[Trouble, ...]:
+    """Give everything that is wrong, faults before warnings."""
+    found = [
+        *_judge_redis(seen),
+        *_judge_processes(seen),
+        *_judge_work(seen),
+        *_judge_graph(seen),
+        *_judge_mailboxes(seen),
+        *_judge_clocks(seen.vitals.processes),
+    ]
+    return tuple(sorted(dict.fromkeys(found), key=lambda one: one.state is not State.FAULT))
+
+
+def redis_away(words: str) -> Trouble:
+    """Say that nothing can be seen, because Redis is away."""
+    return _fault(
+        "Redis",
+        words,
+        "Start Redis or repair the way to it; Graph repeats what got no answer, and all go on by themselves.",
+        "ResponseSyncRedisAway",
+    )
+
+
+# --- Redis ---
+
+
+def _judge_redis(seen: Observed) -> Iterator[Trouble]:
+    redis = seen.redis
+    stored = seen.vitals.sum_up("redis_full", minutes=2)
+    if seen.refusal or stored:
+        yield _fault(
+            "Redis",
+            seen.refusal or f"{stored} notifications found Redis full within two minutes.",
+            "Give it more memory (maxmemory) or free some; Graph repeats what was refused for hours.",
+            "ResponseSyncRedisFull",
+        )
+    elif redis.limit_bytes and redis.used_bytes > MEMORY_PART * redis.limit_bytes:
+        yield _warning(
+            "Redis",
+            f"{redis.used_bytes / redis.limit_bytes:.0%} of its memory is used.",
+            "Raise maxmemory, or lower STREAM_MAXLEN or RETENTION_DAYS, before it is full.",
+            "ResponseSyncRedisMemory",
+        )
+    if redis.eviction not in (None, "noeviction"):
+        yield _fault(
+            "Redis",
+            f"maxmemory-policy is {redis.eviction}: state would vanish when memory is short.",
+            "Set maxmemory-policy to noeviction.",
+            "ResponseSyncRedisMemory",
+        )
+    if not seen.has_generation:
+        yield _fault(
+            "State",
+            "Redis holds no state of ours that a keeper has begun.",
+            "Start a keeper; after a loss it reads all calendars anew and publishes snapshots by itself.",
+            "ResponseSyncStateLost",
+        )
+
+
+# --- Processes ---
+
+
+def _judge_processes(seen: Observed) -> Iterator[Trouble]:
+    alive = seen.vitals.count_alive()
+    for role in _ROLES:
+        if not alive[role]:
+            yield _fault(
+                role, f"No {role} is running.", f"Start one: `response-sync {role}`.", _missing(role)
+            )
+    for process in seen.vitals.processes:
+        if not process.is_alive:
+            yield _warning(
+                "Processes",
+                f"{process.name} ({', '.join(process.record.roles)}) was last heard of "
+                f"{process.silent_s:.0f} s ago and did not say goodbye.",
+                "Look at its log; if it was killed, another does its work, and this line goes by itself.",
+                _missing(process.record.roles[0] if process.record.roles else "web"),
+            )
+    leaders = sum(process.record.is_leader for process in seen.vitals.processes if process.is_alive)
+    if alive["keeper"] and not leaders:
+        yield _warning(
+            "keeper",
+            "No keeper leads.",
+            "Wait for LEASE_S; then look at the keepers' logs for what holds them back.",
+            "ResponseSyncNoLeader",
+        )
+    for process in seen.vitals.processes:
+        for role, why in process.record.unready.items() if process.is_alive else ():
+            if role != "keeper":
+                yield _warning(
+                    role,
+                    f"{process.name} is not ready: {why}",
+                    "Repair what it says; /readyz of that process tells the same.",
+                    _missing(role),
+                )
+
+
+def _missing(role: str) -> str:
+    return {"web": "ResponseSyncNoWeb", "worker": "ResponseSyncNoWorker"}.get(role, "ResponseSyncNoKeeper")
+
+
+# --- Work ---
+
+
+def _judge_work(seen: Observed) -> Iterator[Trouble]:
+    depth = seen.depth
+    lag_s = seen.now_s - depth.oldest_ms / _MS_PER_S if depth.oldest_ms is not None else 0.0
+    if lag_s > LAG_S:
+        yield _fault(
+            "Intake",
+            f"The oldest of {depth.entries} entries has waited {lag_s / 60:.0f} minutes.",
+            "Start more workers, unless Graph throttles or is away; nothing is lost meanwhile.",
+            "ResponseSyncIntakeLag",
+        )
+    if depth.first_due_ms is not None and seen.now_s - depth.first_due_ms / _MS_PER_S > LAG_S:
+        yield _fault(
+            "Due list",
+            "Timers and retries are not released although they are due.",
+            "Start a worker, or look at the workers' logs.",
+            "ResponseSyncDueOverdue",
+        )
+    if depth.dead:
+        yield _warning(
+            "Dead letters",
+            f"{depth.dead} entries were given up.",
+            "Read the reasons under Dead letters, repair the cause, then requeue.",
+            "ResponseSyncDeadLetters",
+        )
+    missed = seen.vitals.sum_up("missed", minutes=DELAY_MINUTES)
+    if missed > 5:
+        yield _warning(
+            "Notifications",
+            f"Sweeps found {missed} changes in {DELAY_MINUTES} minutes that no notification had brought.",
+            "Check that Graph reaches PUBLIC_URL: `response-sync check`.",
+            "ResponseSyncNotificationsMissed",
+        )
+
+
+# --- Graph ---
+
+
+def _judge_graph(seen: Observed) -> Iterator[Trouble]:
+    vitals = seen.vitals
+    if refused := vitals.sum_up("token_refused", minutes=5):
+        yield _fault(
+            "Entra ID",
+            f"{refused} access tokens were refused or not to be had in five minutes.",
+            "Renew or correct the application's credential: `response-sync check` says what is wrong.",
+            "ResponseSyncTokenRefused",
+        )
+    asked, failed = vitals.sum_up("graph", minutes=5), vitals.sum_up("graph_failed", minutes=5)
+    throttled = vitals.sum_up("throttled", minutes=5)
+    if throttled:
+        yield _warning(
+            "Graph",
+            f"It asked to wait {throttled} times in five minutes.",
+            "Nothing to do if it passes; else lower GRAPH_REQUESTS_MAX, or see what else asks as this app.",
+            "ResponseSyncGraphThrottles",
+        )
+    if failed and failed * 2 > asked:
+        yield _fault(
+            "Graph",
+            f"{failed} of {asked} requests failed in five minutes: Graph is away, or the way to it.",
+            "Check the network and Microsoft's service health; the work waits and goes on by itself.",
+            "ResponseSyncGraphAway",
+        )
+
+
+# --- Mailboxes ---
+
+
+def _judge_mailboxes(seen: Observed) -> Iterator[Trouble]:
+    for owner in seen.status.owners:
+        if owner.fault:
+            yield _of_mailbox(owner.name or owner.roster_address, owner.fault)
+    faulty: dict[tuple[tuple[str, ...], str], list[ResourceStatus]] = {}
+    for one in seen.status.resources:
+        for words in one.faults:
+            faulty.setdefault((one.owners or (one.name,), words), []).append(one)
+    for (_, words), resources in faulty.items():  # inbox and calendar of one owner often say the same
+        yield _of_mailbox(_name(*resources), words)
+    silent = [one for one in seen.status.resources if one.is_silent]
+    if silent:
+        yield _warning(
+            "Subscriptions",
+            f"Notifications stay away although things change: {_list(silent)}.",
+            "The keeper makes them anew; if it stays so, check PUBLIC_URL with `response-sync check`.",
+            "ResponseSyncMailboxSilent",
+        )
+    watchable = [
+        one for one in seen.status.resources if one.is_watchable and not one.faults and one.deleted_at is None
+    ]
+    missing = [one for one in watchable if one.left_s <= 0]
+    if missing:
+        yield _warning(
+            "Subscriptions",
+            f"Not subscribed: {_list(missing)}.",
+            "Wait a minute after a start; else `response-sync subscriptions recreate` and the keeper's log.",
+            "ResponseSyncSubscriptionMissing",
+        )
+    stale = [one for one in watchable if (one.staleness_s or 0) > 2 * seen.sweep_interval_s + LAG_S]
+    if stale:
+        yield _warning(
+            "Mailboxes",
+            f"Not read for more than two sweeps: {_list(stale)}.",
+            "Look at the keeper's log; `response-sync resync` reads everything now.",
+            "ResponseSyncMailboxStale",
+        )
+
+
+def _of_mailbox(subject: str, words: str) -> Trouble:
+    """Split what the keeper says at its first colon or stop: what is wrong, then what to do."""
+    found, _, remedy = words.partition(": ")
+    if not remedy:
+        found, _, remedy = words.partition(". ")
+    remedy = remedy or "`response-sync check` looks at it again and says more."
+    return _fault(subject, found.rstrip("."), remedy[:1].upper() + remedy[1:], "ResponseSyncMailboxFaulty")
+
+
+def _name(*resources: ResourceStatus) -> str:
+    """Name what is read, of one owner or more."""
+    kinds = dict.fromkeys(one.name.partition("/")[0] for one in resources)
+    mailbox = resources[0].name.partition("/")[2]
+    return f"{' and '.join(kinds)} of {', '.join(resources[0].owners) or mailbox}"
+
+
+def _list(resources: Iterable[ResourceStatus]) -> str:
+    names = [_name(one) for one in resources]
+    more = f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else ""
+    return ", ".join(names[:NAMED_MAX]) + more
+
+
+# --- Clocks ---
+
+
+def _judge_clocks(processes: Iterable[Process]) -> Iterator[Trouble]:
+    for process in processes:
+        for whose, ahead_s in process.record.clocks.items() if process.is_alive else ():
+            if abs(ahead_s) > CLOCK_S:
+                side = "ahead of" if ahead_s > 0 else "behind"
+                yield _fault(
+                    "Clock",
+                    f"{whose.capitalize()}'s clock is {abs(ahead_s):.0f} s {side} that of {process.name}.",
+                    "Let that machine take its time from NTP; if Redis differs alone, let Redis' machine.",
+                    "ResponseSyncClockSkew",
+                )
+
+
+def _fault(subject: str, words: str, remedy: str, runbook: str) -> Trouble:
+    return Trouble(state=State.FAULT, subject=subject, words=words, remedy=remedy, runbook=runbook)
+
+
+def _warning(subject: str, words: str, remedy: str, runbook: str) -> Trouble:
+    return Trouble(state=State.WARNING, subject=subject, words=words, remedy=remedy, runbook=runbook)
