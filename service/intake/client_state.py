@@ -33,10 +33,13 @@ SECRET_BYTES_MIN: Final = 32
 NOTIFICATIONS_PATH: Final = "/graph/notifications"
 LIFECYCLE_PATH: Final = "/graph/lifecycle"
 DEPLOYMENT_PARAMETER: Final = "deployment"
+KEY_PARAMETER: Final = "key"
 
 _MAC_BYTES: Final = 16
 _VERSION: Final = 1
 _PROVEN_MAX: Final = 50_000
+_TAG_BYTES: Final = 3
+_TAG_CONTEXT: Final = b"tag of this key"
 _KEY_CONTEXT: Final = b"graph-response-sync client state v1\0"
 _ADDRESS_BYTES_MAX: Final = CLIENT_STATE_CHARS_MAX * 6 // 8 - _MAC_BYTES - 1
 _TO_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
@@ -252,9 +255,20 @@ def parse_resource_path(text: str) -> WatchedResource | None:
 # --- Where Graph delivers ---
 
 
-def notification_url(public_url: str, deployment: str) -> str:
-    """Give the `notificationUrl` of our subscriptions, with the deployment tag in its query."""
-    return _tagged(public_url, NOTIFICATIONS_PATH, deployment)
+def notification_url(public_url: str, deployment: str, *, key_tag: str = "") -> str:
+    """Give the `notificationUrl` of our subscriptions, with the deployment tag in its query.
+
+    Args:
+        key_tag: as `tag_keys` gives it. Graph never gives a client state back; this tells which SECRET_KEY it
+            was made with, also when our records are lost.
+    """
+    tagged = _tagged(public_url, NOTIFICATIONS_PATH, deployment)
+    return f"{tagged}&{KEY_PARAMETER}={key_tag}" if key_tag else tagged
+
+
+def tag_keys(keys: ClientStateKeys) -> str:
+    """Give a short mark of the present key: enough to tell two apart, too little to find one by trying."""
+    return hmac.digest(keys.current, _TAG_CONTEXT, "sha256")[:_TAG_BYTES].hex()
 
 
 def lifecycle_url(public_url: str, deployment: str) -> str:

@@ -68,7 +68,9 @@ class Destination:
             resource=resource,
             path=f"{path}?{query}" if query else path,
             change_type=EVENT_CHANGES if is_calendar else MESSAGE_CHANGES,
-            notification_url=client_state.notification_url(self.public_url, self.deployment),
+            notification_url=client_state.notification_url(
+                self.public_url, self.deployment, key_tag=client_state.tag_keys(self.keys)
+            ),
             lifecycle_url=client_state.lifecycle_url(self.public_url, self.deployment),
             client_state_tag=_digest(client_state.build_client_state(self.keys, resource)),
             certificate=certificate.encoded,

@@ -8,6 +8,7 @@ import pytest
 
 from service.entries import Kind, Origin
 from service.errors import UnavailableError
+from service.intake.client_state import WatchedResource, judge_client_state, tag_keys
 from service.ports import Book, SubscriptionSpec
 from service.reconcile.matching import normalize_address
 from service.roster import RosterEntry
@@ -70,7 +71,9 @@ async def test_an_empty_roster_is_ready() -> None:
 async def test_the_client_state_goes_with_the_subscription_and_the_deployment_into_the_url() -> None:
     play = await watching()
     for one in play.tenant.living():
-        assert one.notification_url == "https://hooks.example/graph/notifications?deployment=default"
+        place, _, tag = one.notification_url.partition("&key=")
+        assert place == "https://hooks.example/graph/notifications?deployment=default"
+        assert tag == tag_keys(build_destination().keys)
         assert one.lifecycle_url == "https://hooks.example/graph/lifecycle?deployment=default"
         assert play.tenant.client_states[one.id]
 
@@ -142,6 +145,22 @@ async def test_a_lost_redis_does_not_double_subscriptions() -> None:
     await play.run(play.build_keeper("keeper-2"))
     assert play.tenant.living() == before
     assert [one for one in play.tenant.calls if one[0] in ("create", "delete")] == []
+
+
+async def test_a_changed_secret_key_is_noticed_although_redis_was_lost_too() -> None:
+    play = await watching()
+    before = {one.id for one in play.tenant.living()}
+    play.records.flush()
+    play.lease.flush()
+    play.generation.is_there = False
+    await play.add_owner("alex@contoso.com")
+    changed = build_destination(secret="t" * 32)
+    await play.run(play.build_keeper("keeper-2", destination=changed), seconds=20)
+    assert play.resources() == [ADELE_INBOX, ALEX_EVENTS]
+    living = play.tenant.living()
+    assert before.isdisjoint(one.id for one in living)
+    states = {play.tenant.client_states[one.id] for one in living}
+    assert all(isinstance(judge_client_state(one, changed.keys), WatchedResource) for one in states)
 
 
 @pytest.mark.parametrize(
