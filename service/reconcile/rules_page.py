@@ -72,6 +72,22 @@ Each answer that is read, up to `JOURNAL_MAX` per attendee and occurrence, is ke
 """
 
 
+_MATCHING: Final = """\
+## Which meeting, which occurrence, whose answer
+
+A message names neither its event nor its owner. The meeting is found by the global object id without its
+date, opposite the iCalUId of the owner's events; where an event shows none, by the event's own global
+object id, and the meeting then goes by `id:` and the event's id. A series is one meeting, whichever of
+its events show an iCalUId. The occurrence is named by the date in the identifier, which is a date in the
+series' own time zone, the zone of its recurrence. What is no meeting that the owner organizes is dropped
+and counted.
+
+The attendee is `from`, never `sender`: a delegate who answers for somebody is only the sender. An
+address that the event does not list speaks for the row that the first of these finds: a second address
+in the message itself, the directory, the address without its `+tag`, a display name that one person
+alone bears. The last two are guesses, and are withdrawn once the directory or the calendar knows the two
+as different people. Rows that the directory gives to one person are one attendee.
+"""
 _LIMITS: Final = """\
 ## Limits
 
@@ -152,6 +168,7 @@ def draw_page() -> str:
             _draw_table(("an occurrence's answer", ""), ((f"`{key}`", text) for key, text in OWNS.items())),
             _FATES,
             _draw_table(("fate", ""), ((f"`{key}`", text) for key, text in FATES.items())),
+            _MATCHING,
             _LIMITS,
         )
     )

@@ -17,6 +17,19 @@ async def test_an_answer_of_an_alias_holder_speaks_for_the_row_that_names_the_al
     assert {one.subject for one in await scene.told()} == {"a.nn@contoso.com"}
 
 
+async def test_one_person_who_is_invited_under_two_addresses_is_one_attendee(scene: Scene) -> None:
+    await scene.watch()
+    ann = await scene.stage.add_user("ann@contoso.com", aliases=["a.nn@contoso.com"])
+    await scene.invite("a.nn@contoso.com|Somebody", "ann@contoso.com|Ann", "bob@contoso.com")
+    await scene.wait_for("attendee.added a.nn@contoso.com none")
+    await scene.answer(ann["token"])
+    await scene.wait_for("response.confirmed ann@contoso.com accepted")
+    told = await scene.lines_of("a.nn@contoso.com")
+    assert told[0] == "attendee.added a.nn@contoso.com none"  # then maybe the calendar's answer
+    assert told[-1] == "attendee.removed a.nn@contoso.com none"
+    assert (await scene.told())[-1].data["tally"]["accepted"] == 1
+
+
 async def test_the_row_that_a_legacy_address_adds_is_the_same_person_in_either_order(scene: Scene) -> None:
     await scene.watch()
     for number, is_first in enumerate((True, False)):
