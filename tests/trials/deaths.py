@@ -13,7 +13,8 @@ from tests.trials.history import History
 
 WORKERS: Final = ("worker", "worker-2")
 PAUSE_S: Final = 0.4
-BETWEEN_S: Final = (0.2, 3.0)
+HANDS_FULL: Final = 250
+BETWEEN_S: Final = (0.5, 6.0)
 QUICK: Final = {
     "RESPONSE_SYNC_CLAIM_IDLE_S": "2",
     "RESPONSE_SYNC_CLAIM_INTERVAL_S": "0.5",
@@ -26,7 +27,7 @@ async def run(history: History, size: Size, place: Path) -> None:
         await ground.crowd.meet(size.meetings, size=size.size)
         await ground.start_service()
         await ground.stage.start("worker", name=WORKERS[1])
-        async with living(ground, pause_s=PAUSE_S):
+        async with living(ground, pause_s=PAUSE_S, waiting_max=HANDS_FULL):
             deaths = await _kill_workers(ground)
         history.tell(f"{deaths} workers were killed; {ground.crowd.given} answers were given")
         await ground.judge_all(await ground.settle(of="after the last death"))

@@ -225,17 +225,20 @@ async def open_ground(
 
 
 @asynccontextmanager
-async def living(ground: Ground, *, pause_s: float = PAUSE_S) -> AsyncIterator[None]:
+async def living(
+    ground: Ground, *, pause_s: float = PAUSE_S, waiting_max: int = WAITING_MAX
+) -> AsyncIterator[None]:
     """Let people act as long as the block lasts; at its end everybody has done what they were at.
 
-    They hold back while the service has much to do: what is tried is whether it comes right, not how much a
-    busy machine can carry.
+    Args:
+        waiting_max: people hold back while more entries than this wait for a worker: what is tried is whether
+            the service comes right, not how much a busy machine can carry.
     """
     stop = asyncio.Event()
 
     async def may_act() -> bool:
         try:
-            return await ground.stage.count_waiting() <= WAITING_MAX
+            return await ground.stage.count_waiting() <= waiting_max
         except (RedisError, OSError):
             return True
 
