@@ -74,8 +74,8 @@ class Ticked:
 
     Attributes:
         due: duties done per tick, on average.
-        median_ms, worst_ms: processor time of a tick with all that it began. The worst may hold the comparison
-            with all that Graph holds, which comes once in a sweep interval and looks at everything.
+        median_ms, worst_ms: processor time of a tick with all that it began. The worst may hold the
+            comparison with all that Graph holds, which comes once in a sweep interval.
     """
 
     roster: int
@@ -137,15 +137,15 @@ async def report_ticks(rosters: Sequence[int]) -> bool:
     costs = [one.per_duty_us for one in rising]
     _tell(
         f"{rosters[-1] // rosters[0]} times the roster: {growth:.2f} times the cost of a duty; "
-        f"{DUE[-1] // DUE[0]} times as much due: {rising[-1].median_ms / rising[0].median_ms:.1f} times the cost "
-        f"of a tick, and {max(costs) / min(costs):.2f} times that of a duty; {GROWTH_MAX:g} allowed"
+        f"{DUE[-1] // DUE[0]} times as much due: {rising[-1].median_ms / rising[0].median_ms:.1f} times the "
+        f"cost of a tick, and {max(costs) / min(costs):.2f} times that of a duty; {GROWTH_MAX:g} allowed"
     )
     return growth <= GROWTH_MAX and max(costs) / min(costs) <= GROWTH_MAX
 
 
 def _tell_tick(ticked: Ticked) -> Ticked:
     _tell(
-        f"  roster {ticked.roster:6}, {ticked.due:6.1f} duties a tick: {ticked.median_ms:7.2f} ms at the median, "
+        f"  roster {ticked.roster:6}, {ticked.due:6.1f} duties a tick: median {ticked.median_ms:7.2f} ms, "
         f"worst {ticked.worst_ms:7.2f} ms, {ticked.per_duty_us:5.0f} us a duty"
     )
     return ticked
