@@ -240,8 +240,10 @@ class SubscriptionApi(Protocol):
             RefusedError: the handshake failed, or the lifetime is too long.
         """
 
-    async def renew_subscription(self, subscription_id: str, expires_at: datetime) -> GraphSubscription:
-        """Move the end; reauthorizes too.
+    async def renew_subscription(
+        self, subscription_id: str, expires_at: datetime, *, certificate: str = "", certificate_id: str = ""
+    ) -> GraphSubscription:
+        """Move the end, and with a certificate to other keys; reauthorizes too.
 
         Raises:
             GoneError: it has ended.

@@ -93,7 +93,7 @@ class Create:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renew:
-    """The good one nears its end."""
+    """The good one nears its end, or has to be moved to another certificate."""
 
     wanted: WantedSubscription
     subscription_id: str
@@ -181,7 +181,9 @@ def plan_resource(
     lifetime_s = (
         held.lifetime_s if held and held.id == chosen.id else (chosen.expires_at - now).total_seconds()
     )
-    if reckon_renewal(wanted.name, chosen.expires_at, lifetime_s, margins) <= now:
+    certificate_id = chosen.certificate_id or (held.certificate_id if held and held.id == chosen.id else "")
+    is_moved = certificate_id != wanted.certificate_id
+    if is_moved or reckon_renewal(wanted.name, chosen.expires_at, lifetime_s, margins) <= now:
         actions.append(Renew(wanted=wanted, subscription_id=chosen.id))
     return (
         *actions,
@@ -217,9 +219,19 @@ def is_good(
         and split_change_type(subscription.change_type) == split_change_type(wanted.change_type)
         and subscription.notification_url == wanted.notification_url
         and subscription.lifecycle_url == wanted.lifecycle_url
-        and certificate_id == wanted.certificate_id
+        and is_fit_certificate(certificate_id, wanted.certificate_id)
         and (known is None or known.client_state_tag == wanted.client_state_tag)
     )
+
+
+def is_fit_certificate(present: str, wanted: str) -> bool:
+    """Tell whether a subscription has the certificate that it needs, or can be moved to it by a renewal.
+
+    Resource data can neither be added nor taken away later.
+
+    Source: https://learn.microsoft.com/graph/api/subscription-update
+    """
+    return present == wanted or bool(present and wanted)
 
 
 def _has_good_query(wanted: WantedSubscription, subscription: GraphSubscription) -> bool:

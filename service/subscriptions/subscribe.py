@@ -19,10 +19,10 @@ from service.errors import ConflictError, GoneError, RefusedError
 from service.intake import client_state
 from service.intake.client_state import ClientStateKeys, ResourceKind, WatchedResource
 from service.ports import GraphSubscription, SubscriptionApi, SubscriptionSpec
-from service.subscriptions.faults import is_lifetime_refusal
+from service.subscriptions.faults import classify_fault, is_lifetime_refusal
 from service.subscriptions.lifetimes import Lifetimes
 from service.subscriptions.plan import Adopt, WantedSubscription, choose_good
-from service.subscriptions.records import SubscriptionRecord
+from service.subscriptions.records import FaultKind, SubscriptionRecord
 from service.subscriptions.resource_data import Certificate, ResourceData
 from service.subscriptions.resources import name_resource
 
@@ -133,6 +133,7 @@ class Subscriber:
             lifetime_s=known.lifetime_s if known else min(self._lifetimes.ask_s, left_s),
             created_at=(known.created_at if known else None) or now,
             renewed_at=known.renewed_at if known else None,
+            certificate_id=action.subscription.certificate_id or (known.certificate_id if known else ""),
         )
 
     async def create(self, wanted: WantedSubscription, replaces: Sequence[str] = ()) -> SubscriptionRecord:
@@ -150,17 +151,28 @@ class Subscriber:
         return record
 
     async def renew(self, wanted: WantedSubscription, previous: SubscriptionRecord) -> SubscriptionRecord:
-        """Move the end; this reauthorizes too. One that has ended meanwhile is made anew."""
+        """Move the end, and to another certificate where that is wanted; this reauthorizes too.
+
+        One that has ended meanwhile, or that Graph does not move, is made anew.
+        """
         self._guard.check()
         asked_at = self._clock.now()
         ask_s = self._lifetimes.ask_s
+        is_moved = previous.certificate_id != wanted.certificate_id
         try:
-            renewed = await self._api.renew_subscription(previous.id, asked_at + timedelta(seconds=ask_s))
+            renewed = await self._api.renew_subscription(
+                previous.id,
+                asked_at + timedelta(seconds=ask_s),
+                certificate=wanted.certificate if is_moved else "",
+                certificate_id=wanted.certificate_id if is_moved else "",
+            )
         except GoneError:
             return await self.create(wanted)
         except RefusedError as error:
             if is_lifetime_refusal(error) and self._lifetimes.learn_refusal(ask_s):
                 return await self.renew(wanted, previous)
+            if is_moved and classify_fault(error) is FaultKind.REFUSED:
+                return await self.create(wanted, [previous.id])
             raise
         return _record(
             wanted,
@@ -234,6 +246,7 @@ def _record(
     lifetime_s: float,
     created_at: datetime,
     renewed_at: datetime | None = None,
+    certificate_id: str | None = None,
 ) -> SubscriptionRecord:
     return SubscriptionRecord(
         id=subscription.id,
@@ -242,7 +255,7 @@ def _record(
         created_at=created_at,
         renewed_at=renewed_at,
         client_state_tag=wanted.client_state_tag,
-        certificate_id=wanted.certificate_id,
+        certificate_id=wanted.certificate_id if certificate_id is None else certificate_id,
     )
 
 

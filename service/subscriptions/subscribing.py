@@ -23,6 +23,7 @@ from service.subscriptions.plan import (
     Recreate,
     Renew,
     WantedSubscription,
+    is_fit_certificate,
     reckon_renewal,
 )
 from service.subscriptions.records import SubscriptionRecord
@@ -179,13 +180,14 @@ class Subscribing:
         """Do what has to be done now; gives the same record back where that is nothing."""
         now = self._clock.now()
         is_right = before.client_state_tag == wanted.client_state_tag
-        is_right &= before.certificate_id == wanted.certificate_id
+        is_right &= is_fit_certificate(before.certificate_id, wanted.certificate_id)
         if wanted.name in self._replaces or not is_right or not before.is_alive(now):
             replaces = self._replaces.get(wanted.name, frozenset()) | ({before.id} if before.id else set())
             return await self._subscriber.create(wanted, sorted(replaces))
         assert before.expires_at is not None
         renew_at = reckon_renewal(wanted.name, before.expires_at, before.lifetime_s, self._limits.margins)
-        if wanted.name in self._renew_now or before.fault is not None or renew_at <= now:
+        is_asked = wanted.name in self._renew_now or before.certificate_id != wanted.certificate_id
+        if is_asked or before.fault is not None or renew_at <= now:
             return await self._subscriber.renew(wanted, before)
         return before
 

@@ -247,6 +247,7 @@ class Tenant:
     granted_max_s: float = 10_080 * 60.0
     handshakes_fail: int = 0
     is_directory_closed: bool = False
+    is_moving_refused: bool = False
     page_size: int = 2
     expire_deltas: int = 0
     rounds: list[tuple[str, bool]] = field(default_factory=list)
@@ -339,7 +340,9 @@ class Tenant:
         self.client_states[made.id] = spec.client_state
         return made
 
-    async def renew_subscription(self, subscription_id: str, expires_at: datetime) -> GraphSubscription:
+    async def renew_subscription(
+        self, subscription_id: str, expires_at: datetime, *, certificate: str = "", certificate_id: str = ""
+    ) -> GraphSubscription:
         self.calls.append(("renew", subscription_id))
         if subscription_id not in {one.id for one in self.living()}:
             raise GoneError("it has ended", status=404)
@@ -347,6 +350,10 @@ class Tenant:
         granted = self._grant(expires_at)
         self._shake_hands()
         renewed = replace(self.subscriptions[subscription_id], expires_at=granted)
+        if certificate:
+            if self.is_moving_refused:
+                raise RefusedError("The certificate cannot be changed.", status=400)
+            renewed = replace(renewed, certificate_id=certificate_id)
         self.subscriptions[subscription_id] = renewed
         return renewed
 

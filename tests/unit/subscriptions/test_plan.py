@@ -180,6 +180,16 @@ def test_a_certificate_that_graph_does_not_give_back_counts_as_written_down() ->
     assert plan(GOOD, wanted=(rich,)) == (Recreate(wanted=rich, replaces=("s-1",)),)
 
 
+def test_another_certificate_is_moved_to_by_a_renewal() -> None:
+    rich = replace(WANTED, certificate_id="cert-2")
+    moves = Renew(wanted=rich, subscription_id="s-1")
+    held = replace(HELD, certificate_id="cert-1")
+    told = replace(GOOD, certificate_id="cert-1")
+    assert plan(GOOD, held=held, wanted=(rich,)) == (moves,)
+    assert plan(told, held=held, wanted=(rich,)) == (moves,)
+    assert plan(told, held=None, wanted=(rich,)) == (Adopt(wanted=rich, subscription=told), moves)
+
+
 def test_renewals_of_subscriptions_made_together_part_ways() -> None:
     ends = NOW + 7 * DAY
     moments = {reckon_renewal(f"inbox/{number}", ends, WEEK_S, Margins()) for number in range(1000)}

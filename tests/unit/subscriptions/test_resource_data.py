@@ -148,3 +148,19 @@ def test_a_new_certificate_is_wanted_at_once_and_nothing_is_left_to_do_once_it_i
 )
 def test_queries_are_compared_however_graph_spells_them(one: str, other: str, is_same: bool) -> None:
     assert is_same_query(one, other) is is_same
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+async def test_a_rotated_certificate_is_named_by_a_renewal_or_where_graph_refuses_that_anew(
+    is_refused: bool,
+) -> None:
+    scene = Scene()
+    first = await scene.subscriber.create(scene.wanted)
+    scene.certificate = Certificate(id="second", encoded="BBBB")
+    scene.graph.is_moving_refused = is_refused
+    second = await scene.subscriber.renew(scene.wanted, first)
+    assert (first.certificate_id, second.certificate_id) == ("first", "second")
+    assert (scene.held().id == first.id) == (not is_refused)
+    assert scene.held().id == second.id
+    again = await scene.subscriber.renew(scene.wanted, second)
+    assert again.id == second.id, "a renewal that moves nothing names no certificate"
