@@ -13,7 +13,6 @@ from tests.simulation.vitals import start_outside
 
 P = TypeVar("P", bound=Process)
 
-LAST_WORK_S: Final = 60.0
 REPLACED_AFTER_S: Final = (0.5, 5.0, 60.0)
 
 
@@ -101,10 +100,11 @@ class Crew:
 
     async def stop(self) -> None:
         """Stop as an operator does; workers last, when they have done what the keepers' last sweeps fed."""
-        for process in sorted(self._living, key=lambda one: one.name):
-            if isinstance(process, WorkerProcess):
-                await asyncio.sleep(LAST_WORK_S)
-            await process.leave()
+        for keeper in self._find(KeeperProcess):
+            await keeper.leave()
+        await self._around.server.wait_until_idle()
+        for worker in self._find(WorkerProcess):
+            await worker.leave()
 
     async def rest(self) -> list[type[Process]]:
         """End everybody at once, as a power cut does; gives whom to start again."""

@@ -42,6 +42,8 @@ from tests.simulation.vitals import start_task
 PAUSES_S: Final = (0.2, 0.2, 1.0, 3.0, 3.0, 3.0, 10.0, 40.0, 100.0)
 LONG_PAUSES_S: Final = (3.0, 60.0, 900.0, 3600.0)
 AWAY_DAYS: Final = (3, 12, 40, 70)
+RECOVERING_S: Final = 120.0
+"""Until a keeper has noticed that Redis lost everything, and has written back what roster it knows."""
 SETTLING_S: Final = 2 * SWEEP_S + FULL_S + GRACE_S + 120.0
 """Also longer than the sandbox ever waits before it sends a notification again."""
 
@@ -141,8 +143,9 @@ class History:
             await self._live_through(self.deeds.do_something)
             self.trouble.make()
             await self._be_away()
-        await self.operator.settle(keeps_all=self.chance.happens(0.5))
         self.trouble.calm_down()
+        await asyncio.sleep(RECOVERING_S)
+        await self.operator.settle(keeps_all=self.chance.happens(0.5))
         await asyncio.sleep(SETTLING_S)
         judge = Judge(
             self.around,

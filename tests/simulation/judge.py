@@ -77,6 +77,7 @@ class Judge:
             self._server.ask("XADD", self._around.keys.intake, "*", *_flatten(entry))
         self._server.grew.set()
         await asyncio.sleep(REREADING_S)
+        await self._server.wait_until_idle()
         told = [
             f"{fields['type']} {fields['source'][-60:]} {fields.get('subject')}"
             for fields in self._server.read_updates()

@@ -28,6 +28,8 @@ _CLAIM: Final = load_script("claim").sha
 _ACKNOWLEDGE: Final = load_script("acknowledge").sha
 _BACKUP: Final = "backup:"
 _COMMIT: Final = load_script("commit").sha
+IDLE_STEP_S: Final = 10.0
+IDLE_LIMIT_S: Final = 1200.0
 _NEVER_FEED: Final = frozenset({_CLAIM, _ACKNOWLEDGE})
 
 
@@ -85,6 +87,13 @@ class Server:
         """Give every update, partition by partition."""
         names = [self.keys.updates(partition) for partition in range(self.keys.partitions)]
         return [fields for name in names for _, fields in self.read_stream(name)]
+
+    async def wait_until_idle(self) -> None:
+        """Wait until all work that is there is done, at most `IDLE_LIMIT_S`: then the judge will say so."""
+        for _ in range(round(IDLE_LIMIT_S / IDLE_STEP_S)):
+            if not self.ask("XLEN", self.keys.intake):
+                return
+            await asyncio.sleep(IDLE_STEP_S)
 
     def list_keys(self) -> list[str]:
         """Give the names of all keys of this history, in order."""
