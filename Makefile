@@ -10,6 +10,7 @@
 #   make attack                an outsider at the public port for minutes, while people answer meetings
 #   make fuzz FUZZ_SECONDS=60  what reads foreign bytes, guided by coverage, each target so long
 #   make bench                 the webhook against a handler that only reads the body (needs wrk)
+#   make bench-calls           requests to Graph for each published answer, ten ordinary mails with each
 #   make bench-keeper          what a tick of the keeper costs, and its start for 10,000 owners
 #   make demo PYTHON=python3.13  with another Python
 SHELL := /bin/sh
@@ -32,7 +33,7 @@ MADE := $(VENV)/.made-with-$(VERSION)
 DEMO_READY := $(VENV)/.demo-ready
 TEST_READY := $(VENV)/.test-ready
 
-.PHONY: demo test check attack fuzz bench bench-keeper sdk-check simulate trials rules mutate clean
+.PHONY: demo test check attack fuzz bench bench-calls bench-keeper sdk-check simulate trials rules mutate clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO_READY)
@@ -68,6 +69,9 @@ attack: $(TEST_READY)
 
 bench: $(TEST_READY)
 	@exec $(BIN)/python -m bench
+
+bench-calls: $(TEST_READY)
+	@exec $(BIN)/python -m bench.calls
 
 bench-keeper: $(TEST_READY)
 	@exec $(BIN)/python -m bench.keeper $(BENCH_ARGS)

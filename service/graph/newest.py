@@ -22,8 +22,8 @@ from service.graph.extended import ExtendedProperties
 from service.graph.node import Node, page_items
 from service.graph.requests import GraphRequest, RequestKind
 
-_OTHERS: Final = 5
-"""Messages that may have arrived since those that are wanted."""
+_OTHERS_MIN: Final = 5
+"""Messages that may have arrived since those that are wanted; more where notifications lag behind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +33,13 @@ class NewestLimits:
     Attributes:
         messages_min: so many of one inbox at one time are read as a list; fewer one by one.
         messages_max: messages in one list.
-        pause_s: no list of an inbox for so long after one that was refused, or found less than half.
+        pause_s: no list of an inbox for so long after one that was refused, or one of full length that held
+            less than half of what was wanted.
     """
 
     messages_min: int = 2
     messages_max: int = 50
-    pause_s: float = 300
+    pause_s: float = 60
 
 
 class NewestLists:
@@ -48,6 +49,7 @@ class NewestLists:
         self._clock = clock
         self._limits = limits
         self._paused: dict[str, float] = {}
+        self._others: dict[str, int] = {}
 
     def key_of(self, request: GraphRequest) -> Hashable:
         """Give what requests have in common that may become one list; of any other, what it asks."""
@@ -75,9 +77,10 @@ class NewestLists:
     def pick(self, collection: str, answer: Answer, wanted: Iterable[str]) -> dict[str, Answer]:
         """Give each message that the list holds as if it had been asked for by itself."""
         ids = set(wanted)
-        found = {id_: one for id_, one in _read_items(answer) if id_ in ids}
-        if 2 * len(found) < len(ids):
-            self.pause(collection)
+        listed = _read_items(answer)
+        found = {id_: one for id_, one in listed if id_ in ids}
+        depth = max((at for at, (id_, _) in enumerate(listed, start=1) if id_ in ids), default=0)
+        self._learn(collection, wanted=len(ids), found=len(found), depth=depth)
         return found
 
     def pause(self, collection: str) -> None:
@@ -86,11 +89,24 @@ class NewestLists:
         self._paused = {name: until for name, until in self._paused.items() if until > now}
         self._paused[collection] = now + self._limits.pause_s
 
+    def _learn(self, collection: str, *, wanted: int, found: int, depth: int) -> None:
+        """Ask for more others the next time where one was missing, else for twice as many as it took."""
+        others = self._others.pop(collection, _OTHERS_MIN)
+        if found == wanted:
+            others = 2 * (depth - wanted)
+        elif wanted + others < self._limits.messages_max:
+            others *= 2
+        elif 2 * found < wanted:
+            self.pause(collection)
+        if others > _OTHERS_MIN:
+            self._others[collection] = others
+
     def _is_paused(self, collection: str) -> bool:
         return self._clock.monotonic() < self._paused.get(collection, float("-inf"))
 
     def _build(self, first: GraphRequest, count: int) -> GraphRequest:
-        top = min(count + _OTHERS, self._limits.messages_max)
+        others = self._others.get(first.collection, _OTHERS_MIN)
+        top = min(count + others, self._limits.messages_max)
         order = (("$orderby", "receivedDateTime desc"), ("$top", str(top)))
         return replace(
             first,

@@ -118,7 +118,7 @@ class GraphLimitSettings(BaseSettings):
     )
     newest_messages_max: Count = Field(50, description="messages in one such list")
     newest_pause_s: Wait = Field(
-        300.0, description="no such list after one that was refused or held less than half of what was wanted"
+        60.0, description="no such list after one that was refused, or was full and held less than half"
     )
     token_timeout_s: Seconds = Field(15.0, description="for one request to the authority")
     token_renew_margin_s: Seconds = Field(300.0, description="a token is renewed so long before its end")

@@ -20,6 +20,11 @@ class Stage:
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
 
+    @property
+    def client(self) -> redis.Redis:
+        """The connection of all histories."""
+        return self._client
+
     def play(self, seed: int) -> Played:
         """Play one.
 

@@ -396,6 +396,31 @@ async def test_reads_under_way_at_one_time_share_a_batch(sandbox: Sandbox, askin
     assert ports.observer.parts == [("event", 200)] * 3 + [("person", 200)]
 
 
+async def test_messages_that_arrive_together_are_one_list_and_read_as_by_themselves(
+    sandbox: Sandbox, asking: Asking
+) -> None:
+    personas = sandbox.ready.personas
+    await invite(asking, "christie")
+    mail = {"to": personas["adele"].address, "from": personas["megan"].address, "body": "Hello"}
+    for at_ in range(5):
+        await asking.control("/mail", {**mail, "subject": f"Accepted: {at_}"})
+    await respond(asking, "christie", "tentativelyAccept", sendResponse=True, comment="Perhaps")
+    async with open_ports(sandbox, window_s=0.1) as ports:
+        first = await ports.delta.start_inbox(adele(asking), received_since=datetime(2020, 1, 1, tzinfo=UTC))
+        ids = [
+            MessageId(item.id)
+            for page in await read_round(ports, adele(asking), first)
+            for item in page.items
+        ]
+        before = len(ports.observer.requests)
+        together = await asyncio.gather(*(ports.mailboxes.fetch_message(adele(asking), one) for one in ids))
+        assert ports.observer.requests[before:] == [("messages", 200)]
+        alone = [await ports.mailboxes.fetch_message(adele(asking), one) for one in ids]
+    assert len(ids) == 6
+    assert together == alone
+    assert [one.comment for one in together if one is not None] == ["Perhaps"]
+
+
 @pytest.mark.parametrize(("fault", "error"), [("throttle", ThrottledError), ("unauthorized", AccessError)])
 @pytest.mark.parametrize("window_s", [0, 0.05])
 async def test_a_fault_of_graph_is_told_as_what_it_is(

@@ -58,6 +58,11 @@ class Inbox:
         return reply(message(id_)) if id_ in self.held else refusal(404, "ErrorItemNotFound")
 
 
+def list_lengths(inbox: Inbox) -> list[int]:
+    """Give how many messages each list was asked for."""
+    return [int(dict(one.query)["$top"]) for one in inbox.lists]
+
+
 def message(id_: str, **members: object) -> dict[str, object]:
     """Give an ordinary message, as it is drawn with its class."""
     told = [{"id": "String 0x1a", "value": "IPM.Note"}]
@@ -162,12 +167,27 @@ async def test_an_inbox_whose_newest_are_not_those_announced_is_not_listed_for_a
     build: Build, clock: HeldClock
 ) -> None:
     # As after an outage, when the notifications of hours come in the order of the mail.
-    inbox = Inbox(*(f"newer-{at}" for at in range(30)), "m-1", "m-2", "m-3")
+    inbox = Inbox(*(f"newer-{at}" for at in range(60)), "m-1", "m-2", "m-3")
     dispatcher = build(inbox, pause_s=60)
-    for _ in range(2):
+    for _ in range(9):
         asked = await ask(dispatcher, clock, read("m-1"), read("m-2"), read("m-3"))
         assert [one.result().status for one in asked] == [200] * 3
-    assert len(inbox.lists) == 1
+    assert list_lengths(inbox) == [8, 13, 23, 43, 50]
+    await clock.advance(60)
+    await ask(dispatcher, clock, read("m-1"), read("m-2"))
+    assert len(inbox.lists) == 6
+
+
+async def test_lists_are_as_long_as_notifications_lag_behind(build: Build, clock: HeldClock) -> None:
+    inbox = Inbox(*(f"newer-{at}" for at in range(10)), "m-1", "m-2")
+    dispatcher = build(inbox)
+    for _ in range(3):
+        await ask(dispatcher, clock, read("m-1"), read("m-2"))
+    assert list_lengths(inbox) == [7, 12, 22]  # the second was long enough, the third has some in hand
+    inbox.held = inbox.held[10:]
+    for _ in range(3):
+        await ask(dispatcher, clock, read("m-1"), read("m-2"))
+    assert list_lengths(inbox)[3:] == [22, 7, 7]
 
 
 async def test_a_list_that_is_none_loses_nothing(build: Build, clock: HeldClock) -> None:
