@@ -8,7 +8,7 @@ its refusal too; the memory is bounded.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -127,11 +127,13 @@ class People:
         facts: Iterable[Fact],
         *,
         paired: Mapping[Address, Address] = _NO_PAIRS,
+        is_thorough: bool = False,
     ) -> list[AliasFact]:
         """Give what is newly known of who is who, once these facts have joined.
 
         Args:
             paired: a second address of whom a message came from, by the first.
+            is_thorough: look whoever answers up for a second row, at the price of a request for each.
 
         Raises:
             StreamError: the state could not be read.
@@ -147,14 +149,15 @@ class People:
             if match is not None:
                 found.append(make_alias(owner.key, meeting, stranger.address, match))
         answering = [fact.attendee for fact in facts if isinstance(fact, ResponseFact)]
-        for address, match in (await self._find_second_rows(listing, answering)).items():
+        doubtful = list_doubtful(listing, answering, is_thorough=is_thorough)
+        for address, match in (await self._find_second_rows(listing, doubtful)).items():
             found.append(make_alias(owner.key, meeting, address, match))
         return [*found, *await self._deny_guesses(owner, meeting, joined)]
 
-    async def _find_second_rows(self, listing: Listing, answering: Iterable[Address]) -> dict[Address, Match]:
+    async def _find_second_rows(self, listing: Listing, doubtful: Sequence[Address]) -> dict[Address, Match]:
         """Give the rows whose person has another row."""
         found: dict[Address, Match] = {}
-        for address in list_doubtful(listing, answering)[: self._limits.lookups_max]:
+        for address in doubtful[: self._limits.lookups_max]:
             known = await self._known.find(address)
             if known is not None:
                 found |= find_second_rows(known, listing)

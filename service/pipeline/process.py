@@ -234,7 +234,13 @@ class Processor:
         paired: Mapping[Address, Address] | None = None,
         look_again: Collection[EventId] = (),
     ) -> Processed:
-        aliases = await self._people.find_aliases(owner, meeting, facts, paired=paired or {})
+        aliases = await self._people.find_aliases(
+            owner,
+            meeting,
+            facts,
+            paired=paired or {},
+            is_thorough=entry.origin is not Origin.NOTIFICATION,  # sweeps look again
+        )
         outcome = await self._committer.commit(
             owner,
             meeting,

@@ -10,7 +10,8 @@ Exchange's legacy form, the first of these that finds a row decides:
 
 3 and 4 are guesses: they are not made where the directory knows the two as different people, and withdrawn
 once it does. Two rows that the directory gives to one person are that person's: it is asked about rows of the
-same display name, and about whoever answers. Who is not
+same display name, about who answers where another row is written alike, and, when a sweep reads an answer
+again, about whoever gave it. Who is not
 found stays under their own address, unpublished until the calendar lists it: a forwarded invitation, or a
 member of a distribution list. Must never look at a subject.
 
@@ -118,18 +119,29 @@ def list_guesses(meeting: MeetingFacts) -> list[tuple[Address, Address]]:
     ]
 
 
-def list_doubtful(listing: Listing, answering: Iterable[Address]) -> list[Address]:
+def list_doubtful(
+    listing: Listing, answering: Iterable[Address], *, is_thorough: bool = True
+) -> list[Address]:
     """Give the rows that may be a second one of somebody: who answers, and who shares a display name.
 
     Args:
         answering: who answers just now.
+        is_thorough: whoever answers; else only who is written as another row is but for dots and the like,
+            so that not every answer costs a look-up.
     """
     rows = {address: row for address, row in listing.rows.items() if not is_opaque(address)}
     if len(rows) < 2:
         return []
     names = Counter(fold_name(row.name) for row in rows.values())
     sharing = [address for address, row in rows.items() if (name := fold_name(row.name)) and names[name] > 1]
-    return sorted({*sharing, *(address for address in answering if address in rows)})
+    written = Counter(_squeeze(address) for address in rows)
+    listed = [address for address in answering if address in rows]
+    return sorted({*sharing, *(one for one in listed if is_thorough or written[_squeeze(one)] > 1)})
+
+
+def _squeeze(address: Address) -> str:
+    """Give letters and digits of the local part: `a.nn@x` and `ann@y` are written alike."""
+    return "".join(filter(str.isalnum, address.rpartition("@")[0]))
 
 
 def find_second_rows(known: Known, listing: Listing) -> dict[Address, Match]:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import redis
 from yarl import URL
 
+from service.intake.client_state import ResourceKind
 from service.reconcile.model import Address
 from service.roster import RosterEntry
 from service.sandbox.beliefs import Beliefs
@@ -127,6 +128,7 @@ class SteadyLoad:
             facts=FactsBook(),
             keys=keys,
             window_s=window_s,
+            messages=ResourceKind.INBOX,
             roster=tuple(RosterEntry(address=Address(owner.address)) for owner in self._owners),
         )
         self.worker = _CountedWorker(around, "worker")

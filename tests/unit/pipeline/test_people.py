@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from service.entries import Origin
 from service.errors import AccessError, UnavailableError
 from service.pipeline.outcomes import Ending
 from service.pipeline.people import KnownPeople, PeopleLimits
@@ -288,6 +289,20 @@ async def test_a_second_row_under_another_name_is_found_when_its_person_answers(
     assert world.directory.calls == []
     await take(world, answer("a.nn@x"))
     assert world.states.said()[3:] == ["attendee.removed a.nn@x", "response.changed ann@x"]
+
+
+async def test_a_second_row_that_nothing_hints_at_is_found_by_the_sweep_that_reads_the_answer_again() -> None:
+    world = World()
+    world.directory.add("ann", "ann@x", "meyer@x")
+    world.put_event(
+        "e1", event(1, named("Ann", "ann@x"), named("A. Meyer", "meyer@x"), named("Bob", "bob@x"))
+    )
+    await world.event("e1")
+    await take(world, answer("meyer@x"))
+    assert world.directory.calls == []
+    assert world.states.said()[3:] == ["response.changed meyer@x"]
+    await world.message("m1", origin=Origin.SWEEP)
+    assert world.states.said()[4:] == ["response.changed ann@x", "attendee.removed meyer@x"]
 
 
 async def test_namesakes_who_are_listed_both_stay_two() -> None:
