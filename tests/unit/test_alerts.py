@@ -1,4 +1,4 @@
-"""Alerts, Grafana and runbook speak of metrics that there are; each alert fires when it should, and only then."""
+"""Alerts, Grafana and runbook name metrics that there are; each alert fires when it should, and only then."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ ALERTS = {rule["alert"]: rule for rule in RULES}
 BOARD: dict[str, Any] = json.loads((DEPLOY / "grafana.json").read_text())
 RUNBOOK = (DEPLOY / "RUNBOOK.md").read_text()
 METRICS = {one.name: set(one.labels) for one in Metrics().descriptions}
-CLOSED = {
-    ("response_sync_mailboxes", "state"): set(MailboxState),
-    ("response_sync_subscriptions", "state"): set(SubscriptionState),
+CLOSED: dict[tuple[str, str], set[str]] = {
+    ("response_sync_mailboxes", "state"): set(map(str, MailboxState)),
+    ("response_sync_subscriptions", "state"): set(map(str, SubscriptionState)),
     ("response_sync_processes", "role"): {"web", "worker", "keeper"},
     ("response_sync_notification_items_total", "outcome"): {"stored", "refused", "not_stored"},
     ("response_sync_intake_append_failures_total", "fault"): {"away", "full", "refused", "not_durable"},
