@@ -30,6 +30,7 @@ EVENTS: Final[dict[str, str]] = {
     "library.logged": "a library had something to say; `logger`, `message`",
     "lifecycle.received": "Graph sent a lifecycle notification, or a baseline ended",
     "lifecycle.unknown": "Graph sent a lifecycle notification of a kind that is not known",
+    "mailbox.accessed": "audit: Graph answered a request about a mailbox; `mailbox`, `kind`, `status`",
     "mailbox.read": "a round of delta queries over a mailbox is complete",
     "mailbox.read_failed": "a mailbox could not be read; `words` says why and what to do",
     "notification.forged": "no good validation token vouches for a notification; `reason`; it was dropped",

@@ -44,6 +44,10 @@ class GraphMetrics:
         """Tell of a part of a `$batch`; the batch itself is what counts as a request."""
         _LOG.debug("graph.part_answered", kind=kind, status=status)
 
+    def mailbox_accessed(self, *, mailbox: str, kind: str, status: int) -> None:
+        """Leave the audit line: whose mailbox, what was asked, how it ended."""
+        _LOG.info("mailbox.accessed", mailbox=mailbox, kind=kind, status=status)
+
     def request_throttled(self, *, kind: str, retry_after_s: float | None) -> None:
         """Count that Graph asked to wait."""
         self._metrics.graph_throttled.labels(kind).inc()

@@ -313,6 +313,8 @@ class Dispatcher:
         refusal = None if answer.is_ok else build_refusal(answer, request.kind)
         self._throttling.note(request.mailbox, refusal, duration_s=self._clock.monotonic() - began)
         self._tell_throttled(request, refusal)
+        if request.mailbox:
+            self._observer.mailbox_accessed(mailbox=request.mailbox, kind=request.kind, status=answer.status)
         return refusal
 
     def _tell_throttled(self, request: GraphRequest, refusal: ServiceError | None) -> None:

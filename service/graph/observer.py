@@ -1,4 +1,7 @@
-"""What the Graph side tells about itself while it works. Must never be told an address, an id or content."""
+"""What the Graph side tells about itself while it works.
+
+Must never be told content, nor whose anything is, but for the audit line of each access to a mailbox.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,9 @@ class GraphObserver(Protocol):
 
     def part_answered(self, *, kind: str, status: int) -> None:
         """One part of a `$batch` was answered."""
+
+    def mailbox_accessed(self, *, mailbox: str, kind: str, status: int) -> None:
+        """Graph answered a request that was about a mailbox, alone or within a `$batch`."""
 
     def request_throttled(self, *, kind: str, retry_after_s: float | None) -> None:
         """Graph asked to wait; None where it named no time."""
@@ -45,6 +51,8 @@ class SilentObserver:
     def request_answered(self, *, kind: str, status: int, duration_s: float) -> None: ...
 
     def part_answered(self, *, kind: str, status: int) -> None: ...
+
+    def mailbox_accessed(self, *, mailbox: str, kind: str, status: int) -> None: ...
 
     def request_throttled(self, *, kind: str, retry_after_s: float | None) -> None: ...
 

@@ -48,7 +48,7 @@ async def test_hostile_texts_stay_what_they_are(tmp_path: Path) -> None:
         assert CONTROL.search(stage.running["serve"].read_log()) is None
         assert "owned" not in stage.running["serve"].read_log()
         asked = json.dumps(await stage.tenant.control("requests"))
-        assert "script" not in asked
+        assert "<script" not in asked
         assert "FLUSHALL" not in asked
 
 

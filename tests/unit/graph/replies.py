@@ -76,6 +76,7 @@ class RecordingObserver:
     def __init__(self) -> None:
         self.requests: list[tuple[str, int]] = []
         self.parts: list[tuple[str, int]] = []
+        self.accesses: list[tuple[str, str, int]] = []
         self.throttles: list[tuple[str, float | None]] = []
         self.held_back: list[tuple[str, str]] = []
         self.tokens: list[str] = []
@@ -90,6 +91,9 @@ class RecordingObserver:
 
     def part_answered(self, *, kind: str, status: int) -> None:
         self.parts.append((kind, status))
+
+    def mailbox_accessed(self, *, mailbox: str, kind: str, status: int) -> None:
+        self.accesses.append((mailbox, kind, status))
 
     def request_throttled(self, *, kind: str, retry_after_s: float | None) -> None:
         self.throttles.append((kind, retry_after_s))

@@ -143,6 +143,7 @@ async def test_requests_within_a_window_share_one_batch_and_each_gets_its_own_an
     assert len(wire.sent) == 1
     assert (wire.sent[0].method, wire.sent[0].path) == ("POST", "/$batch")
     assert observer.parts == [("event", 200)] * 3
+    assert observer.accesses == [("alex", "event", 200), ("adele", "event", 200), ("alex", "event", 200)]
 
 
 async def test_the_preferences_of_a_part_travel_with_it(build: Build, clock: HeldClock) -> None:
