@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +13,8 @@ from tests.endtoend.deeds import Given, Invited, Kind, Meeting, Play
 from tests.endtoend.stage import STREAM, Stage, open_stage
 from tests.endtoend.test_ordinary_mail import read_all_keys
 from tests.integration.waiting import wait_until
+from tests.unit.test_security_page import read_stored
 
-ROOT = Path(__file__).parents[2]
 SUBJECT = "Subject-that-is-found-again"
 COMMENT = "Comment-that-is-found-again"
 NAME = "Nameof Guest"
@@ -30,23 +29,12 @@ WORDS = {
 }
 
 
-def read_table() -> dict[str, set[str]]:
-    """Give what the page says each key holds of people, by the key's pattern."""
-    section = (ROOT / "SECURITY.md").read_text().split("\n## What is stored", 1)[1].split("\n## ", 1)[0]
-    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| `")]
-    return {cells[0].strip("`"): set(re.findall(r"`(\w+)`", cells[1])) for cells in rows}
-
-
-def test_the_page_lists_every_kind_of_key() -> None:
-    assert set(read_table()) == {key.pattern for key in KEYS}
-
-
 @pytest.mark.parametrize("redact", ["none", "subject,comment,addresses"])
 async def test_what_is_held_of_people_is_what_the_page_says(tmp_path: Path, redact: str) -> None:
     async with open_stage(tmp_path, RESPONSE_SYNC_REDACT=redact, RESPONSE_SYNC_LOG_LEVEL="info") as stage:
         await stage.start_ready("serve")
         await answer_meeting(stage)
-        expected = read_table()
+        expected = read_stored()
         if redact != "none":
             expected["PARTITION"] = set()
 
