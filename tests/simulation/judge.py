@@ -71,7 +71,11 @@ class Judge:
 
     async def read_all_again(self) -> None:
         """Announce every message and every event anew: what was not missed changes nothing."""
-        self._held = {one.ical_uid for one in self._deeds.meetings if self._has_state(one)}
+        self._held = {
+            one.ical_uid
+            for one in self._deeds.meetings
+            if self._has_state(one) and not self._is_out_of_sight(one)
+        }
         before = {(one["source"], one["id"]) for one in self._server.read_updates()}
         entries = [*self._list_messages(), *self._list_events()]
         for entry in entries:
@@ -101,7 +105,7 @@ class Judge:
                     yield _announce(Kind.EVENT, owner.id, event.id)
 
     def _is_held(self, uid: MeetingUid) -> bool:
-        """Tell whether a meeting has state, as far as it could be forgotten: reading it begins it anew."""
+        """Tell whether the service would read a meeting: one that was forgotten would begin anew."""
         return not self._deeds.was_away or uid.ical_uid(None) in self._held
 
     def _has_state(self, meeting: Meeting) -> bool:

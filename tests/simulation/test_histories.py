@@ -29,6 +29,7 @@ BROKE = {
     20006: "an answer to a meeting of a former life came back",
     40082: "an owner taken off a roster that was just lost was put back by the keeper",
     40084: "the history ended while a worker still had work in its hands",
+    50001: "a meeting that was long past was read again",
 }
 """Each seed that failed, and what was wrong then. What a seed draws changes with the simulation, so each
 fault also has a test of its own where it was; these stay as histories that were hard once."""
