@@ -23,6 +23,9 @@ _HEADERS: Final = {
     "Cache-Control": "no-store",
     "X-Accel-Buffering": "no",
 }
+_REST_PER_LOOK: Final = 9
+"""So many times as long as a look took is waited before the next, up to `_REST_MAX_S`."""
+_REST_MAX_S: Final = 10.0
 _RETRY: Final = b"retry: 3000\n\n"
 _STILL_THERE: Final = b": still there\n\n"
 
@@ -116,13 +119,17 @@ class LiveFeed:
 
     async def _keep_looking(self) -> None:
         while True:
+            began = self._clock.monotonic()
             shown = await self._look()
+            took_s = self._clock.monotonic() - began
             async with self._news:
                 if shown != self._shown:
                     self._shown = shown
                     self._version += 1
                     self._news.notify_all()
-            await self._clock.sleep(self._limits.interval_s)
+            # A look at thousands of mailboxes takes its time, and the process has other work.
+            rest_s = min(took_s * _REST_PER_LOOK, _REST_MAX_S)
+            await self._clock.sleep(max(self._limits.interval_s, rest_s))
 
     async def _rest(self) -> None:
         """Stop looking when the last page has gone."""

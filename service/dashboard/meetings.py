@@ -6,18 +6,17 @@ What REDACT hides from the stream is hidden here too; what was hidden can still 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from service.cloud_events import Redacted, Redactor, build_source
 from service.errors import CommandError
-from service.pipeline.committer import read_state
 from service.ports import Book, Records, StateStore
 from service.reconcile.explain import explain
 from service.reconcile.matching import normalize_address, parse_ical_uid
 from service.reconcile.model import WHOLE, EventId, MeetingKey, OwnerKey
-from service.reconcile.state import MeetingState, decode_state
+from service.reconcile.state import decode_state
 from service.roster import WatchedOwner, decode_watched_owner
 from service.streams.keys import KeyNames
 from service.subscriptions.ledger import decode_book
@@ -26,7 +25,10 @@ from service.views.published import UpdateReader, search_published
 from service.views.story import describe_story
 
 Shown = dict[str, Any]
+_Answer = TypeVar("_Answer")
 _TOGETHER: Final = 16
+_ID_CHARACTERS_MIN: Final = 20
+"""Words shorter than this, or with a space, are no id."""
 _ADDRESSES: Final = frozenset(
     {"address", "name", "alias", "person", "owner", "ownerName", "mailbox", "internetMessageId"}
 )
@@ -78,17 +80,19 @@ class Meetings:
         Looked at are key, subject, owner and attendees; a search that takes too long gives what it found.
         """
         rows: list[Shown] = []
-        wanted = words.casefold().split()
         looked_at, total = 0, 0
         is_whole = True
+        words = words.strip()
         try:
             async with asyncio.timeout(self._limits.search_s):
-                known = await self._list_known(words)
+                known, is_named = await self._list_known(words)
                 total = len(known)
                 taken = known[: self._limits.looked_at_max]
                 for start in range(0, len(taken), _TOGETHER):
                     part = taken[start : start + _TOGETHER]
-                    found = await asyncio.gather(*(self._look_at(*one, wanted, words) for one in part))
+                    found = await asyncio.gather(
+                        *(self._look_at(*one, "" if is_named else words) for one in part)
+                    )
                     looked_at += len(part)
                     rows += [row for each in found for row in each]
         except TimeoutError:
@@ -149,33 +153,34 @@ class Meetings:
         owners = decode_book(await self._records.read_all(Book.OWNERS), decode_watched_owner)
         return {OwnerKey(key): owner for key, owner in owners.items()}
 
-    async def _list_known(self, words: str) -> Sequence[tuple[WatchedOwner, MeetingKey]]:
-        """Give every meeting held; where the words are an id, those that have it alone."""
-        owners = (await self._read_owners()).values()
-        known = [
-            (owner, meeting) for owner in owners for meeting in await self._states.list_meetings(owner.key)
-        ]
-        uid = parse_ical_uid(words.strip()).meeting.casefold() if words.strip() else ""
-        exact = [(owner, meeting) for owner, meeting in known if meeting.casefold() == uid]
-        for owner in owners if words.strip() and not exact else ():
-            by_event = await self._states.find_event(owner.key, EventId(words.strip()))
-            exact += [(owner, by_event[0])] if by_event is not None else []
-        return exact or known
+    async def _list_known(self, words: str) -> tuple[Sequence[tuple[WatchedOwner, MeetingKey]], bool]:
+        """Give every meeting held; where the words are an id, those that it names alone, and True."""
+        owners = list((await self._read_owners()).values())
+        lists = await _ask_each(owners, lambda owner: self._states.list_meetings(owner.key))
+        known = [(owner, meeting) for owner, held in zip(owners, lists, strict=True) for meeting in held]
+        if len(words) < _ID_CHARACTERS_MIN or " " in words:
+            return known, False
+        uid = parse_ical_uid(words).meeting.casefold()
+        named = [(owner, meeting) for owner, meeting in known if meeting.casefold() == uid]
+        if not named:
+            events = await _ask_each(owners, lambda owner: self._states.find_event(owner.key, EventId(words)))
+            found = zip(owners, events, strict=True)
+            named = [(owner, event[0]) for owner, event in found if event is not None]
+        return (named, True) if named else (known, False)
 
-    async def _look_at(
-        self, owner: WatchedOwner, meeting: MeetingKey, wanted: Sequence[str], words: str
-    ) -> list[Shown]:
-        state = await read_state(self._states, owner.key, meeting)
-        instances = describe_attendance(state.facts, tolerance_ns=self._tolerance_ns)
+    async def _look_at(self, owner: WatchedOwner, meeting: MeetingKey, words: str) -> list[Shown]:
+        """Give the row of a meeting that holds all these words; no words, no condition."""
+        stored = await self._states.read(owner.key, meeting)
+        wanted = words.casefold().split()
+        around = f"{meeting} {owner.address} {owner.name} private"
+        if not self._redactor.what and not _may_hold(stored.fields, around, wanted):
+            return []
+        instances = describe_attendance(decode_state(stored.fields).facts, tolerance_ns=self._tolerance_ns)
         if not instances:
             return []
         shown = [self._redact({**one, "owner": owner.address, "ownerName": owner.name}) for one in instances]
         text = " ".join(_list_texts(meeting, shown)).casefold()
-        is_found = (
-            all(word in text for word in wanted)
-            or self._is_hidden_in(text, words)
-            or _has_id(meeting, state, words.strip())
-        )
+        is_found = all(word in text for word in wanted) or self._is_hidden_in(text, words)
         return _summarize(owner, meeting, shown) if is_found else []
 
     def _is_hidden_in(self, text: str, words: str) -> bool:
@@ -203,11 +208,23 @@ class Meetings:
         return node
 
 
-def _has_id(meeting: MeetingKey, state: MeetingState, given: str) -> bool:
-    """Tell whether what was given is the meeting's iCalUId, or the id of one of its events."""
-    heads = [instance.head for instance in state.facts.instances.values() if instance.head is not None]
-    is_event = any(head.details.id == given for head in heads)
-    return is_event or parse_ical_uid(given).meeting.casefold() == meeting.casefold()
+def _may_hold(fields: Mapping[str, str], around: str, wanted: Sequence[str]) -> bool:
+    """Tell, without reading a state, whether it may hold these words: most states need not be read then.
+
+    A word that JSON writes otherwise is taken to be there.
+    """
+    text = " ".join((around, *fields, *fields.values())).casefold()
+    return all(word in text or '"' in word or "\\" in word for word in wanted)
+
+
+async def _ask_each(
+    owners: Sequence[WatchedOwner], ask: Callable[[WatchedOwner], Awaitable[_Answer]]
+) -> list[_Answer]:
+    """Ask something of every owner, a few at a time; gives the answers in their order."""
+    found: list[_Answer] = []
+    for start in range(0, len(owners), _TOGETHER):
+        found += await asyncio.gather(*(ask(owner) for owner in owners[start : start + _TOGETHER]))
+    return found
 
 
 def _list_texts(meeting: MeetingKey, shown: Sequence[Shown]) -> list[str]:

@@ -11,7 +11,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from service.embedded import Listener, embedded_redis
 from tests.browser.stage import Stage, fill, open_stage
+from tests.integration.conftest import chosen_server
 from tests.integration.waiting import wait_until
 
 TOKEN = "a-token-for-programs"
@@ -330,3 +332,19 @@ async def test_while_redis_is_away_pages_say_so(redis_url: str, prefix: str) -> 
         for path in ("meetings", "dead-letters"):
             status, told = await get(f"{stage.url}/api/{path}")
             assert (status, "away" in told["error"]) == (503, True)
+
+
+async def test_a_full_redis_is_seen_although_it_takes_no_writes(prefix: str) -> None:
+    async with (
+        embedded_redis(listener=Listener.LOOPBACK, program=chosen_server()) as server,
+        open_stage(server.url, prefix) as stage,
+    ):
+        await fill(stage)
+        await stage.streams.link.call("CONFIG SET", "maxmemory", "1")
+        await stage.beat("web-2", ("web",), redis_full=4)
+        told = (await get(f"{stage.url}/api/now"))[1]
+        assert told["at"], told
+        full = next(one for one in told["troubles"] if one["runbook"] == "ResponseSyncRedisFull")
+        assert full["words"].startswith("Redis is full and takes no writes")
+        assert "web-2" in [one["name"] for one in told["processes"]]
+        await stage.streams.link.call("CONFIG SET", "maxmemory", "0")

@@ -1,5 +1,6 @@
-#!lua
+#!lua flags=allow-oom
 -- Tells whether a partition's state is there and is the newest that was ever seen; ends it where it is older.
+-- Allowed when Redis is full: it writes one number at most, and a full Redis must not look like a lost state.
 --
 -- KEYS[1] generation  string, there as long as the state is the one we wrote
 -- KEYS[2] watermark   string, a number that rises while a keeper leads: it goes back with the state alone
