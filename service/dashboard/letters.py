@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from service.cloud_events import Redacted, Redactor
+from service.dashboard.hiding import hide_addresses
 from service.pipeline.retry import Reason
 from service.replay.desk import DeadLetterDesk
 from service.replay.letter import describe_letter
@@ -100,6 +101,7 @@ class Letters:
             else text
             for name, text in shown["entry"].items()
         }
+        shown["detail"] = hide_addresses(shown["detail"], self._redactor)
         return shown
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from service.cloud_events import Redacted, Redactor
+from service.dashboard.hiding import hide_addresses
 from service.dashboard.troubles import Observed, Trouble, find_troubles
 from service.pulse.counting import find_quantile_s
 from service.pulse.reading import Minute, Process
@@ -47,7 +48,7 @@ def build_picture(
         "mailboxes": mailboxes[:rows_max],
         "mailboxesTotal": len(mailboxes),
         "ownersTotal": len(seen.status.owners),
-        "ownersReady": sum(one.is_baselined and not one.fault for one in seen.status.owners),
+        "ownersReady": sum(_is_ready(one, seen.status) for one in seen.status.owners),
         "intake": {
             "entries": seen.depth.entries,
             "pending": seen.depth.pending,
@@ -88,7 +89,8 @@ def redact_status(status: KeeperStatus, redactor: Redactor) -> KeeperStatus:
 def _redact_owner(owner: OwnerStatus, redactor: Redactor) -> OwnerStatus:
     address = redactor.apply(Redacted.ADDRESSES, owner.roster_address) or ""
     name = redactor.apply(Redacted.ADDRESSES, owner.name) or ""
-    return replace(owner, roster_address=Address(address), name=name)
+    fault = hide_addresses(owner.fault, redactor)
+    return replace(owner, roster_address=Address(address), name=name, fault=fault)
 
 
 def _redact_resource(resource: ResourceStatus, redactor: Redactor) -> ResourceStatus:
@@ -96,7 +98,15 @@ def _redact_resource(resource: ResourceStatus, redactor: Redactor) -> ResourceSt
     if "@" in mailbox:  # the key of a mailbox is its address where the directory may not be read
         mailbox = redactor.apply(Redacted.ADDRESSES, mailbox) or ""
     owners = tuple(redactor.apply(Redacted.ADDRESSES, one) or "" for one in resource.owners)
-    return replace(resource, name=f"{kind}/{mailbox}", owners=owners)
+    faults = tuple(hide_addresses(words, redactor) for words in resource.faults)
+    waits_for = hide_addresses(resource.waits_for, redactor)
+    return replace(resource, name=f"{kind}/{mailbox}", owners=owners, faults=faults, waits_for=waits_for)
+
+
+def _is_ready(owner: OwnerStatus, status: KeeperStatus) -> bool:
+    """Tell whether an owner's calendar is watched as it should be."""
+    faulty = {one.name for one in status.resources if one.faults}
+    return owner.is_baselined and not owner.fault and f"calendar/{owner.key}" not in faulty
 
 
 def _trouble(one: Trouble) -> Shown:

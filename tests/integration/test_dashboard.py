@@ -309,7 +309,7 @@ async def test_what_redact_hides_stands_nowhere_and_is_found_by_the_whole_of_it(
     redact = frozenset({"subject", "addresses"})
     async with open_stage(redis_url, prefix, redact=redact) as stage:
         await fill(stage)
-        await stage.bury("m1", "no_access", "403")
+        await stage.bury("m1", "no_access", "403: no access to lidiah@contoso.com")
         texts = []
         for path in ("now", "meetings", "meetings/owner/040000008200e00074c5b7101a82e008", "dead-letters"):
             status, told = await get(f"{stage.url}/api/{path}")

@@ -41,7 +41,7 @@ const PLOTS = [
 ];
 const STATES = { watched: "watched", waiting: "waiting", silent: "silent", deleted: "unsubscribed", faulty: "faulty" };
 const TONES = { watched: "good", waiting: "wait", silent: "warn", deleted: "wait", faulty: "bad" };
-const KINDS = { inbox: "inbox of the delegate", mailbox: "whole mailbox", calendar: "calendar" };
+const KINDS = { inbox: "inbox", mailbox: "whole mailbox", calendar: "calendar" };
 
 function line(minutes, name, tone) {
   return { kind: "line", tone, values: minutes.map((one) => one[name]) };

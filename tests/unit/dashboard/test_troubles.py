@@ -188,10 +188,14 @@ def test_redis_away_has_a_remedy_too() -> None:
 
 
 def test_redact_hides_addresses_and_names_of_owners_and_mailboxes() -> None:
-    status = KeeperStatus(owners=(owner(),), resources=(resource(name="inbox/adele@contoso.com"), resource()))
+    words = "Graph refuses (400): no mailbox of <Alex@contoso.com>, nor of lidia@contoso.com."
+    inbox = resource(name="inbox/adele@contoso.com", faults=(words,), waits_for=f"inbox/x: {words}")
+    status = KeeperStatus(owners=(owner(fault=words),), resources=(inbox, resource()))
     redacted = redact_status(status, build_redactor({"addresses"}, b"k"))
     assert "contoso" not in repr(redacted)
     assert "Alex'" not in repr(redacted)
+    assert redacted.owners[0].roster_address in redacted.resources[0].faults[0]
+    assert redacted.resources[0].faults[0].endswith(".")
     assert redacted.resources[1].name == "calendar/alex"
     assert redact_status(status, build_redactor({"subject"}, b"k")) is status
 
