@@ -42,7 +42,7 @@ def _read_options() -> argparse.Namespace:
 
 def _play(seeds: Sequence[int]) -> int:
     failures = 0
-    # What was imported is never garbage, and histories make little that is: looking for it costs a twentieth.
+    # What was imported is never garbage, and looking for garbage costs a twentieth of the time.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     with open_stage() as stage:
