@@ -88,6 +88,10 @@ async def _play(seed: int, client: redis.Redis) -> Played:
         await history.clear_away()
 
 
+RICH_SEEDS: Final = 10**15
+"""Added to a history's seed to draw whether its notifications are rich."""
+
+
 class History:
     """One history; everything in it follows from the seed."""
 
@@ -118,6 +122,7 @@ class History:
             keys=keys,
             window_s=self.chance.pick((0, 0.25)),
             roster=self.people.roster,
+            is_rich=Chance(RICH_SEEDS + seed).happens(0.4),  # so that nothing else in a history depends on it
         )
         self.deeds = Deeds(self.around, self.people, self.story)
         self.operator = Operator(self.server, self.chance, keys, self.people, self.story)
@@ -130,7 +135,7 @@ class History:
     async def play(self) -> Played:
         keys = self.around.keys
         self.story.tell(f"by {self.means}; {keys.partitions} partitions; {self.around.messages}")
-        self.story.tell(f"{self.tenant.world.beliefs}")
+        self.story.tell(f"{self.tenant.world.beliefs}; {'rich' if self.around.is_rich else 'basic'}")
         self.trouble.begin()
         self._delivering = asyncio.create_task(self.tenant.delivery.run())
         for _ in range(self.chance.count(0, 4)):  # what a baseline will find

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
 
 from yarl import URL
@@ -15,6 +16,7 @@ from service.graph.delta import GraphDelta
 from service.graph.directory import GraphDirectory
 from service.graph.dispatch import Dispatcher, DispatchLimits
 from service.graph.mailboxes import GraphMailboxes
+from service.graph.notified import NotifiedItems
 from service.graph.observer import SilentObserver
 from service.graph.subscriptions import GraphSubscriptions
 from service.intake.client_state import ResourceKind, derive_client_state_keys
@@ -28,6 +30,7 @@ from service.pipeline.watching import BookWatching
 from service.pipeline.worker import Worker, WorkerLimits
 from service.reconcile.decide import DecisionLimits
 from service.reconcile.instant import instant_of
+from service.rich.unread import Unread
 from service.roster import RosterEntry
 from service.streams.dead_letters import DeadLetters
 from service.streams.due_list import DueList
@@ -47,6 +50,7 @@ from service.subscriptions.reading import ReadingLimits
 from service.subscriptions.subscribe import Destination
 from tests.simulation.chance import Chance
 from tests.simulation.facts import FactsBook, NotingCommitter
+from tests.simulation.rich import Counted, InlineOpener, Trusting, build_resource_data
 from tests.simulation.server import Line, Server
 from tests.simulation.tenant import TENANT_ID, Tenant
 from tests.simulation.virtual_time import VirtualClock
@@ -89,6 +93,8 @@ class Surroundings:
     means: Means
     messages: ResourceKind
     roster: tuple[RosterEntry, ...]
+    is_rich: bool = False
+    data: Counted = field(default_factory=Counted)
 
 
 class Process:
@@ -189,6 +195,8 @@ class WorkerProcess(Process):
             watch=watching.current,
             desk=LifecycleDesk(records=self.streams.records),
             intake=self.streams.intake,
+            notified=_build_notified(around, reader) if around.is_rich else None,
+            on_order_unclear=partial(around.data.data_unread, reason=Unread.ORDER_UNCLEAR),
             people=People(
                 self.streams.states,
                 GraphDirectory(dispatcher.alone, observer=SilentObserver()),
@@ -233,9 +241,15 @@ class KeeperProcess(Process):
                 metrics=_SILENT,
             ),
             holder=self.name,
-            destination=Destination(public_url=PUBLIC_URL, deployment=DEPLOYMENT, keys=STATE_KEYS),
+            destination=Destination(
+                public_url=PUBLIC_URL,
+                deployment=DEPLOYMENT,
+                keys=STATE_KEYS,
+                resource_data=build_resource_data() if around.is_rich else None,
+            ),
             options=KeeperOptions(
                 messages=around.messages,
+                lifetime_s=(1_440 if around.is_rich else 10_080) * 60.0,
                 lease_s=40,
                 backoff=BACKOFF,
                 keeper=KeeperLimits(tick_s=15, put_off_s=1),
@@ -252,6 +266,16 @@ class KeeperProcess(Process):
             await keeper.run(stop)
         finally:
             await dispatcher.close()
+
+
+def _build_notified(around: Surroundings, reader: GraphMailboxes) -> NotifiedItems:
+    return NotifiedItems(
+        vouching=Trusting(),
+        opener=InlineOpener(),
+        mailboxes=reader,
+        observer=around.data,
+        graph_observer=SilentObserver(),
+    )
 
 
 def _build_dispatcher(process: Process) -> Dispatcher:

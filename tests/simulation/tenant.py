@@ -29,6 +29,7 @@ from service.sandbox.subscription_book import SubscriptionBook
 from service.sandbox.subscriptions import Subscriptions
 from service.sandbox.wire import Caller, GraphRequest, GraphResponse, SandboxClock
 from service.sandbox.world import World
+from tests.simulation.rich import SomeTokens
 from tests.simulation.virtual_time import VirtualClock
 from tests.simulation.way_to_graph import BASE_URL, Answered, Exchange, build_request
 
@@ -107,7 +108,7 @@ class Tenant:
             outbox=self.outbox,
             lifecycle=lifecycle,
             health=health,
-            tokens=cast(ValidationTokens, None),  # no subscription here asks for resource data
+            tokens=cast(ValidationTokens, SomeTokens()),
         )
         postman.on_loss, postman.on_put = lifecycle.report_missed, delivery.wake
         self.world.observe(postman)
