@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Final, Protocol
 
 from service.clock import Clock
+from service.consuming.backlog import GroupBacklog
 from service.errors import StreamError
 from service.intake.client_state import ResourceKind
 from service.metrics import Measure, Metrics
@@ -125,6 +126,35 @@ class SystemGauges:
         metrics.processes.show({(role,): count for role, count in alive.items()})
         metrics.redis_memory.show_one(facts.used_bytes)
         metrics.redis_memory_limit.show_one(facts.limit_bytes or None)
+
+
+class ConsumerGauges:
+    """How far consumer groups are behind. Any process may show it; all show the same."""
+
+    def __init__(
+        self, list_backlogs: Callable[[], Awaitable[Sequence[GroupBacklog]]], metrics: Metrics
+    ) -> None:
+        """Prepare.
+
+        Args:
+            list_backlogs: asks Redis, and gives a bounded number; raises `StreamError`.
+        """
+        self._list_backlogs = list_backlogs
+        self._metrics = metrics
+
+    async def refresh(self) -> None:
+        """Measure once.
+
+        Raises:
+            StreamError: Redis is away; nothing is shown.
+        """
+        metrics = self._metrics
+        shown = (metrics.consumer_lag, metrics.consumer_headroom, metrics.consumer_trimmed)
+        with _hidden_on_failure(shown):
+            backlogs = {(one.stream, one.group): one for one in await self._list_backlogs()}
+        metrics.consumer_lag.show({place: one.unread for place, one in backlogs.items()})
+        metrics.consumer_headroom.show({place: one.headroom for place, one in backlogs.items()})
+        metrics.consumer_trimmed.show({place: one.trimmed for place, one in backlogs.items()})
 
 
 class MailboxGauges:

@@ -11,6 +11,12 @@ EVENTS: Final[dict[str, str]] = {
     "admin.listening": "the admin listener is up",
     "authority.fetch_failed": "issuers and signing keys could not be fetched; those held serve on",
     "authority.fetched": "issuers and signing keys of validation tokens were fetched",
+    "consumer.fell_behind": (
+        "a consumer group has less than `CONSUMER_HEADROOM_MIN_FRACTION` left before it loses updates"
+    ),
+    "consumer.lost_updates": (
+        "updates were trimmed before a consumer group had read them; `trimmed` says how many"
+    ),
     "entry.dead_lettered": "an entry was given up; `reason` and `detail` say why",
     "entry.deferred": "an entry failed and is tried again after `wait_s`",
     "generation.begun": "there was no state, or it was lost: all is read anew, under new epochs",

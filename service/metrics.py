@@ -124,6 +124,7 @@ class Metrics:
         self._add_rich()
         self._add_graph()
         self._add_subscriptions()
+        self._add_consumers()
         self._add_system()
 
     def _add_web(self) -> None:
@@ -295,6 +296,27 @@ class Metrics:
             "keeper_duty_seconds", "Duration of a duty of the keeper, by kind.", _CALL, "kind"
         )
         self.is_leader = self._gauge("keeper_is_leader", "1 where this process holds the keeper's lease.")
+
+    def _add_consumers(self) -> None:
+        """Add how far those are who read the update stream; groups are named by their owners, and bounded."""
+        self.consumer_lag = self._measure(
+            "consumer_lag_entries",
+            "Updates that a consumer group has not been handed yet.",
+            "stream",
+            "group",
+        )
+        self.consumer_headroom = self._measure(
+            "consumer_headroom_ratio",
+            "Part of STREAM_MAXLEN, 0 to 1, that may still be published before the group loses an update.",
+            "stream",
+            "group",
+        )
+        self.consumer_trimmed = self._measure(
+            "consumer_trimmed_entries",
+            "Updates that were trimmed before the group read them; 0 again once it has read on.",
+            "stream",
+            "group",
+        )
 
     def _add_system(self) -> None:
         """Add what is known about the processes together, their clocks and their Redis."""

@@ -12,10 +12,12 @@ from typing import Final
 from service.bootstrap.identity import name_process
 from service.bootstrap.redis_side import Streams
 from service.clock import SystemClock
-from service.gauges import SystemGauges
+from service.consuming.backlog import GroupBacklog, list_backlogs
+from service.gauges import ConsumerGauges, SystemGauges
 from service.limits.pulse import take_pulse_limits
 from service.metrics import Metrics
 from service.pulse.beating import Beating, Chore
+from service.pulse.consumers import ConsumerWatch
 from service.pulse.reading import Vitals, read_vitals
 from service.roles.running import Role
 from service.settings import Settings
@@ -73,6 +75,26 @@ def build_system_gauges(settings: Settings, streams: Streams, metrics: Metrics) 
     )
 
 
+def build_backlog_lister(
+    settings: Settings, streams: Streams
+) -> Callable[[], Awaitable[tuple[GroupBacklog, ...]]]:
+    """Build what reads how far consumer groups are behind, of all partitions."""
+
+    async def read() -> tuple[GroupBacklog, ...]:
+        reader = streams.updates
+        facts = await asyncio.gather(*(reader.describe(stream) for stream in reader.streams))
+        return list_backlogs(
+            facts, entries_max=settings.stream_maxlen, groups_max=settings.consumer_groups_max
+        )
+
+    return read
+
+
+def build_consumer_gauges(settings: Settings, streams: Streams, metrics: Metrics) -> ConsumerGauges:
+    """Build what shows, at each scrape, how far consumer groups are behind."""
+    return ConsumerGauges(build_backlog_lister(settings, streams), metrics)
+
+
 def find_version() -> str:
     """Give the version of the distribution; empty where it is not installed."""
     try:
@@ -86,7 +108,11 @@ def _list_chores(settings: Settings, streams: Streams, roles: Sequence[Role]) ->
     if all(role.name == "web" for role in roles):
         return ()
     silent_s = settings.pulse_forget_s
+    consumers = ConsumerWatch(
+        build_backlog_lister(settings, streams), headroom_min=settings.consumer_headroom_min_fraction
+    )
     return (
+        consumers.look,
         streams.dead_letters.drop_old,
         lambda: streams.intake.drop_silent_consumers(silent_s=silent_s),
     )

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from service.admin import AdminListener, Refresh
 from service.bootstrap.dashboard import build_dashboard
-from service.bootstrap.pulse import beating, build_system_gauges
+from service.bootstrap.pulse import beating, build_consumer_gauges, build_system_gauges
 from service.bootstrap.redis_side import Streams, open_streams
 from service.clock import SystemClock
 from service.dashboard.routes import OPEN_PATHS
@@ -84,6 +84,7 @@ def _list_refreshes(
     refreshes: list[Refresh] = [
         IntakeGauges(streams.intake, metrics, clock).refresh,
         build_system_gauges(settings, streams, metrics).refresh,
+        build_consumer_gauges(settings, streams, metrics).refresh,
     ]
     if RoleName.KEEPER in names:
         from service.bootstrap.keeper import build_status_reader

@@ -12,14 +12,15 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+from service.consuming.backlog import FIRST as _FIRST
+from service.consuming.backlog import count_trimmed
 from service.errors import StreamError
 from service.streams.keys import KeyNames
 from service.streams.lease import RedisLease
 from service.streams.link import GroupMissingError, RedisLink, to_duration_ms
-
-_FIRST: Final = "0-0"
+from service.streams.update_stream import UpdateStreamReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,7 @@ class Member:
     ) -> None:
         self.stream = keys.updates(partition)
         self._link = link
+        self._streams = UpdateStreamReader(link, keys)
         self._group = group
         self._consumer = consumer
         self._start = start
@@ -106,10 +108,10 @@ class Member:
         """Tell what was trimmed before we read it; asks only where there may be more than one page."""
         if not self._is_behind:
             return None
-        stream = await self._link.call("XINFO STREAM", self.stream)
-        groups = await self._link.call("XINFO GROUPS", self.stream)
-        ours = next((group for group in groups if group["name"] == self._group), None)
-        return None if ours is None else _find_trimmed(self.stream, stream, ours)
+        facts = await self._streams.describe(self.stream)
+        ours = next((group for group in facts.groups if group["name"] == self._group), None)
+        missing = 0 if ours is None else count_trimmed(facts, ours)
+        return None if missing == 0 else Trimmed(stream=self.stream, missing=missing)
 
     def take_over(self) -> tuple[Entry, ...]:
         """Give what another consumer, or we in an earlier life, left undone; oldest first, once."""
@@ -160,17 +162,3 @@ class Member:
         except StreamError as error:
             if "BUSYGROUP" not in str(error):
                 raise
-
-
-def _find_trimmed(name: str, stream: Mapping[str, Any], group: Mapping[str, Any]) -> Trimmed | None:
-    first, last = stream["first-entry"], group["last-delivered-id"]
-    if _order(last) >= _order(first[0] if first else stream["last-generated-id"]):
-        return None
-    read = 0 if last == _FIRST else group["entries-read"]
-    missing = None if read is None else stream["entries-added"] - stream["length"] - read
-    return None if missing == 0 else Trimmed(stream=name, missing=missing)
-
-
-def _order(entry_id: str) -> tuple[int, int]:
-    ms, _, number = entry_id.partition("-")
-    return int(ms), int(number or 0)

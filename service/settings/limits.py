@@ -216,6 +216,13 @@ class PulseLimitSettings(BaseSettings):
     pulse_forget_s: Seconds = Field(600.0, description="a process silent for so long is shown no more")
     pulse_processes_max: Count = Field(200, description="processes that are shown")
     pulse_minutes: Count = Field(60, description="minutes for which the dashboard has figures")
+    consumer_groups_max: Count = Field(
+        50, description="consumer groups, of all partitions together, that are measured; the furthest behind"
+    )
+    consumer_headroom_min_fraction: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.2,
+        description="of STREAM_MAXLEN; a consumer group that has less left before it loses updates is told",
+    )
 
 
 class DashboardLimitSettings(BaseSettings):

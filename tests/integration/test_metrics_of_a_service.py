@@ -116,7 +116,9 @@ async def test_every_documented_metric_moves_with_real_traffic(
         async with session.post(public, json={"value": [{"subscriptionId": "strange"}]}) as answer:
             assert answer.status == 202
         async with Redis.from_url(redis_url) as redis:
-            await redis.xadd(KeyNames(stream=prefix, partitions=1).intake, {"kind": "nonsense"})
+            keys = KeyNames(stream=prefix, partitions=1)
+            await redis.xadd(keys.intake, {"kind": "nonsense"})
+            await redis.xgroup_create(keys.updates(0), "crm", id="0-0")
         await wait_for_metric("dead_letters")
         scraped = await scrape(surroundings)
 
@@ -132,6 +134,8 @@ async def test_every_documented_metric_moves_with_real_traffic(
         for state in ("alive", "missing", "faulty")
     }
     assert sum(scraped["response_sync_mailboxes"].values()) == 2  # throttled ones may be faulty for a moment
+    assert scraped["response_sync_consumer_lag_entries"].keys() == {(prefix, "crm")}
+    assert scraped["response_sync_consumer_trimmed_entries"] == {(prefix, "crm"): 0}
     assert scraped["response_sync_generations_total"] == {(): 1}
     assert scraped["response_sync_keeper_is_leader"] == {(): 1}
 

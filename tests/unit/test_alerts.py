@@ -145,6 +145,8 @@ FIRES: dict[str, dict[str, str]] = {
         M + 'entries_processed_total{kind="event",outcome="done"}': "0+100x60",
     },
     "ResponseSyncDeadLetters": {M + "dead_letters": "1x60"},
+    "ResponseSyncConsumerBehind": {M + 'consumer_headroom_ratio{stream="s",group="g"}': "0.1x60"},
+    "ResponseSyncConsumerLost": {M + 'consumer_trimmed_entries{stream="s",group="g"}': "3x60"},
     "ResponseSyncNotificationsRefused": {
         M + 'notification_items_total{outcome="refused",reason="malformed item"}': "0+20x60"
     },
@@ -184,6 +186,8 @@ WELL = {
     M + 'entry_retries_total{error="UnavailableError"}': "0+3x60",
     M + 'entries_processed_total{kind="event",outcome="done"}': "0+100x60",
     M + "dead_letters": "0x60",
+    M + 'consumer_headroom_ratio{stream="s",group="g"}': "0.9x60",
+    M + 'consumer_trimmed_entries{stream="s",group="g"}': "0x60",
     M + 'graph_throttled_total{request="event"}': "0+1x60",
     M + 'graph_requests_total{request="event",status="200"}': "0+100x60",
     M + 'graph_requests_total{request="event",status="503"}': "0+4x60",

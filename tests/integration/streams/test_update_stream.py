@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from service.consuming.backlog import GroupBacklog, list_backlogs
 from service.ports import OutgoingUpdate
 from service.reconcile.model import WHOLE, OwnerKey
 from service.streams.update_stream import BEGINNING, PublishedUpdate, UpdateStreamReader
@@ -80,3 +81,29 @@ async def test_stream_is_described_with_its_groups(streams: Streams) -> None:
     assert [described.first_id, described.last_id] == ids
     [group] = described.groups
     assert (group["name"], group["lag"]) == ("crm", 2)
+
+
+async def test_what_a_group_has_not_read_is_counted_also_where_it_was_trimmed(streams: Streams) -> None:
+    await publish(streams, PEOPLE[0], *map(str, range(10)))
+    stream = streams.keys.updates(0)
+
+    async def judge(group: str) -> GroupBacklog:
+        facts = [await streams.updates.describe(stream)]
+        found = list_backlogs(facts, entries_max=10, groups_max=9)
+        return next(one for one in found if one.group == group)
+
+    await streams.link.call("XGROUP CREATE", stream, "crm", "0-0")
+    await streams.link.call("XGROUP CREATE", stream, "new", "$")
+    await streams.link.call("XREADGROUP", "GROUP", "crm", "c", "COUNT", 4, "STREAMS", stream, ">")
+    assert await judge("crm") == GroupBacklog(
+        stream=stream, group="crm", unread=6, trimmed=0, headroom=pytest.approx(0.4)
+    )
+    assert (await judge("new")).unread == 0
+    await streams.link.call("XTRIM", stream, "MAXLEN", 3)
+    lost = await judge("crm")
+    assert (lost.unread, lost.trimmed) == (6, 3)
+    assert (await judge("new")).trimmed == 0
+    await streams.link.call("XREADGROUP", "GROUP", "crm", "c", "COUNT", 1, "STREAMS", stream, ">")
+    read_on = await judge("crm")
+    assert read_on.trimmed == 0
+    assert 2 <= read_on.unread <= 3  # Valkey and Redis 7.0 go on counting what was lost
