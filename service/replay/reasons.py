@@ -46,6 +46,10 @@ MEANINGS: Final[Mapping[Reason, Meaning]] = {
         words="no access token was to be had",
         remedy="Renew the application's credential (`response-sync check` says what is wrong), then requeue.",
     ),
+    Reason.NO_SIGNING_KEYS: Meaning(
+        words="the keys that sign validation tokens of rich notifications could not be fetched",
+        remedy="Repair the way to AUTHORITY_URL (`response-sync check`), then requeue.",
+    ),
     Reason.THROTTLED: Meaning(
         words="Graph asked to wait at every try",
         remedy="Requeue when Graph throttles no more; lower GRAPH_REQUESTS_MAX if it comes back.",
