@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ from service.streams.lease import RedisLease
 from service.streams.link import RedisLink
 from service.streams.pulse import RedisPulse
 from service.streams.records import RedisRecords
+from service.streams.sign_in import TokenSignIn
 from service.streams.state import RedisStateStore
 from service.streams.update_stream import UpdateStreamReader
 
@@ -50,17 +51,31 @@ async def open_streams(settings: Settings) -> AsyncIterator[Streams]:
     Raises:
         ConfigError: REDIS_URL cannot be used.
     """
-    target = RedisTarget(
-        url=settings.redis_url.get_secret_value(),
-        sentinel=settings.redis_sentinel,
-        is_cluster=settings.redis_cluster,
-        ca_file=Path(settings.ca_bundle) if settings.ca_bundle else None,
-    )
-    link = connect(target, take_redis_limits(settings))
-    try:
-        yield _build_streams(settings, link)
-    finally:
-        await link.aclose()
+    with _opened_sign_in(settings) as sign_in:
+        target = RedisTarget(
+            url=settings.redis_url.get_secret_value(),
+            sentinel=settings.redis_sentinel,
+            is_cluster=settings.redis_cluster,
+            ca_file=Path(settings.ca_bundle) if settings.ca_bundle else None,
+            sign_in=sign_in,
+        )
+        link = connect(target, take_redis_limits(settings))
+        try:
+            yield _build_streams(settings, link)
+        finally:
+            await link.aclose()
+
+
+@contextmanager
+def _opened_sign_in(settings: Settings) -> Iterator[TokenSignIn | None]:
+    """Give what signs in with tokens; None where REDIS_URL holds name and password."""
+    if not settings.redis_entra:
+        yield None
+        return
+    from service.bootstrap.redis_sign_in import open_sign_in
+
+    with open_sign_in(settings) as sign_in:
+        yield sign_in
 
 
 def _build_streams(settings: Settings, link: RedisLink) -> Streams:

@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
 
+from redis.credentials import CredentialProvider
+
 from service.consuming.member import Entry, Member, Trimmed
 from service.consuming.seen import Gap, Novelty, Seen
 from service.consuming.update import NotAnUpdateError, Update, parse_update
@@ -72,6 +74,7 @@ async def updates(
     sentinel: str = "",
     is_cluster: bool = False,
     ca_file: Path | None = None,
+    sign_in: CredentialProvider | None = None,
     limits: ReadingLimits | None = None,
 ) -> AsyncIterator[Update]:
     """Give the updates, in order per source, each once as long as this process lives.
@@ -91,6 +94,8 @@ async def updates(
         on_missed: is told of updates that were trimmed before they were read; forget what you hold of the
             meeting, or everything: snapshots follow.
         asks_for_snapshots: ask the service for these snapshots; needs XADD on the intake stream.
+        sign_in: gives each connection its name and password in place of the URL's, such as a credential
+            provider of `redis-entraid`.
 
     Raises:
         ConfigError: the URL, the stream or the group cannot be used.
@@ -98,7 +103,9 @@ async def updates(
     """
     limits = limits or ReadingLimits()
     keys = KeyNames(stream=stream, partitions=partitions)
-    target = RedisTarget(url=redis_url, sentinel=sentinel, is_cluster=is_cluster, ca_file=ca_file)
+    target = RedisTarget(
+        url=redis_url, sentinel=sentinel, is_cluster=is_cluster, ca_file=ca_file, sign_in=sign_in
+    )
     link = connect(target, RedisLimits())
     name = consumer or f"{socket.gethostname()}-{os.getpid()}"
     members = [

@@ -14,6 +14,8 @@ from service.sandbox.registration import GRAPH_APP_ID, GRAPH_ROOTS, KNOWN_PERMIS
 
 _SIGN_IN_SCOPES: Final = frozenset({"openid", "profile", "email", "offline_access"})
 _DEFAULT: Final = "/.default"
+REDIS_RESOURCE: Final = "https://redis.azure.com"
+"""Azure's Redis as a resource; Graph takes no token for it."""
 
 
 def read_scopes(asked: str, application: Application) -> frozenset[str]:
@@ -65,7 +67,7 @@ def read_resource(scope: str) -> str:
             "scope value with /.default suffixed to the resource identifier (application ID URI).",
         )
     resource = resource.rstrip("/").lower()
-    if resource not in (*GRAPH_ROOTS, GRAPH_APP_ID):
+    if resource not in (*GRAPH_ROOTS, GRAPH_APP_ID, REDIS_RESOURCE):
         raise EntraFault(
             "invalid_resource",
             500011,

@@ -38,6 +38,28 @@ def list_redis_faults(settings: Settings) -> Iterator[Fault]:
         yield "redis_sentinel", "cannot go with RESPONSE_SYNC_REDIS_CLUSTER: choose one."
 
 
+def list_redis_sign_in_faults(settings: Settings) -> Iterator[Fault]:
+    """Say what keeps Redis from taking a token in place of a password.
+
+    Source: https://learn.microsoft.com/azure/redis/entra-for-authentication
+    """
+    if not settings.redis_entra:
+        return
+    url = settings.redis_url.get_secret_value()
+    if settings.redis_sentinel:
+        yield "redis_entra", "cannot go with RESPONSE_SYNC_REDIS_SENTINEL: sentinels take no tokens."
+    if url and _scheme(url) != "rediss":
+        yield "redis_entra", "needs REDIS_URL to begin with rediss://, because tokens are sent to it."
+    elif "@" in url.partition("://")[2].partition("/")[0]:
+        yield "redis_entra", "needs REDIS_URL without name and password: the token takes their place."
+
+
+def list_reader_faults(settings: Settings) -> Iterator[Fault]:
+    """Say what keeps a command that only reads Redis from signing in to it."""
+    if settings.redis_entra:
+        yield from list_application_faults(settings)
+
+
 def list_application_faults(settings: Settings) -> Iterator[Fault]:
     """Say what keeps the service from getting a token."""
     if not settings.tenant_id:
@@ -157,11 +179,17 @@ SERVICE_RULES: tuple[Rule, ...] = (
     list_secret_key_faults,
     list_former_key_faults,
     list_redis_faults,
+    list_redis_sign_in_faults,
     list_file_faults,
     list_encryption_key_faults,
     list_listener_faults,
 )
-REDIS_RULES: tuple[Rule, ...] = (list_redis_faults, list_redaction_faults)
+REDIS_RULES: tuple[Rule, ...] = (
+    list_redis_faults,
+    list_redis_sign_in_faults,
+    list_reader_faults,
+    list_redaction_faults,
+)
 FILE_RULES: tuple[Rule, ...] = (list_encryption_key_faults,)
 
 

@@ -174,6 +174,10 @@ class Settings(LimitSettings):
     stream: str = Field("responses", description="the update stream; all keys begin with it")
     partitions: PositiveInt = Field(1, description="above 1 the streams are `responses-0`, `responses-1`, ..")
     redis_cluster: bool = Field(False, description="whether Redis is a cluster")
+    redis_entra: bool = Field(
+        False,
+        description="sign in to Redis with the application's credential, as Azure Managed Redis wants it",
+    )
     redis_sentinel: str = Field("", description="name of the master that the sentinels watch")
     stream_maxlen: PositiveInt = Field(1_000_000, description="about so many updates are kept")
     retention_days: PositiveInt = Field(

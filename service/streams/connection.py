@@ -18,6 +18,7 @@ from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import AbstractConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.credentials import CredentialProvider
 from redis.exceptions import RedisClusterException, RedisError
 
 from service.errors import ConfigError
@@ -40,12 +41,14 @@ class RedisTarget:
         sentinel: name of the master that the sentinels watch; empty without sentinels.
         is_cluster: the servers are a cluster.
         ca_file: PEM file whose certificates are trusted beside the system's.
+        sign_in: gives each connection its name and password in place of the URL's; not for sentinels.
     """
 
     url: str
     sentinel: str = ""
     is_cluster: bool = False
     ca_file: Path | None = None
+    sign_in: CredentialProvider | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +119,8 @@ def _build_clients(target: RedisTarget, limits: RedisLimits) -> list[Client]:
     options: dict[str, Any] = {**parse_url(target.url)}
     if options.get("connection_class") is SSLConnection:
         options |= _build_trust(target)
-    pool = BlockingConnectionPool(
-        **{**options, **_build_options(limits), "timeout": limits.command_timeout_s}
-    )
+    options |= _build_options(limits) | _build_sign_in(target)
+    pool = BlockingConnectionPool(**{**options, "timeout": limits.command_timeout_s})
     # An option of the URL that nobody knows shows only when a connection is built, so one is built.
     pool.connection_class(**pool.connection_kwargs)
     return [cast(Client, Redis.from_pool(pool))]
@@ -133,7 +135,8 @@ def _build_for_cluster(target: RedisTarget, limits: RedisLimits) -> Client:
         "retry": Retry(NoBackoff(), _CLUSTER_RETRIES),
         "socket_timeout": limits.command_timeout_s * _CLUSTER_SHARE,
     }
-    return cast(Client, RedisCluster(startup_nodes=nodes, **{**options, **_build_options(limits), **tries}))
+    options |= _build_options(limits) | _build_sign_in(target) | tries
+    return cast(Client, RedisCluster(startup_nodes=nodes, **options))
 
 
 def _build_behind_sentinels(target: RedisTarget, limits: RedisLimits) -> list[Client]:
@@ -170,6 +173,10 @@ def _build_options(limits: RedisLimits) -> dict[str, Any]:
         "max_connections": limits.connections_max,
         "retry": Retry(NoBackoff(), 0),
     }
+
+
+def _build_sign_in(target: RedisTarget) -> dict[str, Any]:
+    return {"credential_provider": target.sign_in} if target.sign_in else {}
 
 
 def _build_trust(target: RedisTarget) -> dict[str, Any]:

@@ -322,3 +322,29 @@ def test_names_that_look_like_settings_and_are_none_are_found() -> None:
     given = {"RESPONSE_SYNC_GRACE": "1", "RESPONSE_SYNC_GRACE_S": "1", "RESPONSE_SYNC_SECRET_KEY_FILE": "x"}
 
     assert find_unknown_names(given) == ("RESPONSE_SYNC_GRACE",)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"REDIS_URL": "redis://r:10000"}, "needs REDIS_URL to begin with rediss://"),
+        ({"REDIS_URL": "rediss://u:p@r:10000"}, "needs REDIS_URL without name and password"),
+        ({"REDIS_URL": "rediss://r:10000", "RESPONSE_SYNC_REDIS_SENTINEL": "m"}, "sentinels take no tokens"),
+    ],
+)
+def test_signing_in_to_redis_needs_tls_and_nothing_that_contradicts(
+    give: Any, given: dict[str, str], sentence: str
+) -> None:
+    give(RESPONSE_SYNC_REDIS_ENTRA="true", **given)
+    with pytest.raises(ConfigError, match=sentence):
+        read_settings(Scope.SERVICE)
+
+
+def test_reading_redis_needs_the_credential_where_it_is_what_signs_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "rediss://r:10000")
+    assert not read_settings(Scope.REDIS).redis_entra
+    monkeypatch.setenv("RESPONSE_SYNC_REDIS_ENTRA", "true")
+    with pytest.raises(ConfigError, match="RESPONSE_SYNC_TENANT_ID is missing"):
+        read_settings(Scope.REDIS)

@@ -95,9 +95,7 @@ async def test_what_a_group_has_not_read_is_counted_also_where_it_was_trimmed(st
     await streams.link.call("XGROUP CREATE", stream, "crm", "0-0")
     await streams.link.call("XGROUP CREATE", stream, "new", "$")
     await streams.link.call("XREADGROUP", "GROUP", "crm", "c", "COUNT", 4, "STREAMS", stream, ">")
-    assert await judge("crm") == GroupBacklog(
-        stream=stream, group="crm", unread=6, trimmed=0, headroom=pytest.approx(0.4)
-    )
+    assert await judge("crm") == GroupBacklog(stream=stream, group="crm", unread=6, trimmed=0, headroom=0.4)
     assert (await judge("new")).unread == 0
     await streams.link.call("XTRIM", stream, "MAXLEN", 3)
     lost = await judge("crm")
