@@ -11,6 +11,8 @@ from service.replay.selection import read_moment
 from service.streams.dead_letters import DeadLetter
 
 _DEAD = "dead_"
+_SEALED = ("content", "tokens")
+"""What a rich notification carries: cipher text and signed tokens, of use to nobody who reads them here."""
 Shown = dict[str, Any]
 
 
@@ -28,7 +30,11 @@ def describe_letter(letter: DeadLetter) -> Shown:
         "deliveries": fields.get("dead_deliveries", ""),
         "intakeEntry": fields.get("dead_entry", ""),
         "requeueable": is_requeueable(fields),
-        "entry": {name: text for name, text in sorted(fields.items()) if not name.startswith(_DEAD)},
+        "entry": {
+            name: f"({len(text)} characters, not shown)" if name in _SEALED else text
+            for name, text in sorted(fields.items())
+            if not name.startswith(_DEAD)
+        },
     }
 
 

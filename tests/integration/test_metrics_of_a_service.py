@@ -20,7 +20,9 @@ UNMOVED = {
     "response_sync_answers_skipped_total",  # each answer is told
     "response_sync_commit_conflicts_total",  # two workers at one meeting in the same millisecond
     "response_sync_intake_append_failures_total",  # Redis stays
+    "response_sync_notifications_forged_total",  # the notifications are not rich
     "response_sync_redis_memory_limit_bytes",  # Redis has no limit
+    "response_sync_resource_data_total",  # the notifications are not rich
 }
 """Counters that this traffic does not touch; they are there, at zero or without a label yet."""
 

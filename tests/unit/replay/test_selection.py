@@ -91,9 +91,10 @@ def test_another_try_begins_anew_and_a_baseline_stays_one() -> None:
 
 
 def test_a_letter_is_shown_with_its_entry_apart_from_why_it_died() -> None:
-    fields = {**FIELDS, "dead_detail": "403", "dead_entry": "1-0", "dead_deliveries": "4"}
+    fields = {**FIELDS, "dead_detail": "403", "dead_entry": "1-0", "dead_deliveries": "4", "tokens": "eyJ0"}
     shown = describe_letter(DeadLetter(id=id_of(NOW), fields=fields))
     assert shown["diedAt"] == "2026-03-02T12:00:00.000Z"
-    assert shown["entry"] == {"kind": "message", "mailbox": "adele"}
+    tokens = "(4 characters, not shown)"
+    assert shown["entry"] == {"kind": "message", "mailbox": "adele", "tokens": tokens}
     assert (shown["reason"], shown["detail"], shown["deliveries"]) == ("no_access", "403", "4")
     assert not shown["requeueable"]  # it has no origin
