@@ -10,10 +10,16 @@ from service.cloud_events import Redactor, build_redactor
 from service.limits.deciding import take_commit_limits, take_decision_limits
 from service.pipeline.committer import Committer
 from service.settings import Settings
+from service.tracing.spans import UNTRACED, Tracing
 
 
 def build_committer(
-    settings: Settings, streams: Streams, clock: Clock, *, on_conflict: Callable[[], None] = lambda: None
+    settings: Settings,
+    streams: Streams,
+    clock: Clock,
+    *,
+    on_conflict: Callable[[], None] = lambda: None,
+    tracing: Tracing = UNTRACED,
 ) -> Committer:
     """Build what takes facts to state and updates.
 
@@ -27,6 +33,7 @@ def build_committer(
         commit_limits=take_commit_limits(settings),
         redactor=_build_redactor(settings),
         on_conflict=on_conflict,
+        tracing=tracing,
     )
 
 

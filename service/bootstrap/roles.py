@@ -13,12 +13,15 @@ from service.admin import AdminListener, Refresh
 from service.bootstrap.dashboard import build_dashboard
 from service.bootstrap.pulse import beating, build_consumer_gauges, build_system_gauges
 from service.bootstrap.redis_side import Streams, open_streams
+from service.bootstrap.tracing import open_tracing
 from service.clock import SystemClock
 from service.dashboard.routes import OPEN_PATHS
 from service.gauges import IntakeGauges, MailboxGauges
 from service.metrics import Metrics
 from service.roles.running import Role
 from service.settings import Settings
+from service.settings.telemetry import read_telemetry
+from service.tracing.spans import Tracing
 
 
 class RoleName(StrEnum):
@@ -38,25 +41,30 @@ async def open_roles(settings: Settings, names: Collection[RoleName]) -> AsyncIt
     """
     metrics = Metrics()
     async with AsyncExitStack() as stack:
+        tracing = await stack.enter_async_context(
+            open_tracing(read_telemetry(), flush_s=settings.traces_flush_s)
+        )
         streams = await stack.enter_async_context(open_streams(settings))
-        roles = [_open_web(settings, streams, metrics)] if RoleName.WEB in names else []
+        roles = [_open_web(settings, streams, metrics, tracing)] if RoleName.WEB in names else []
         if RoleName.WORKER in names or RoleName.KEEPER in names:
-            roles += await stack.enter_async_context(_open_readers(settings, names, streams, metrics))
+            roles += await stack.enter_async_context(
+                _open_readers(settings, names, streams, metrics, tracing)
+            )
         refreshes = _list_refreshes(settings, names, streams, metrics)
         await stack.enter_async_context(_open_admin(settings, streams, roles, refreshes, metrics))
         await stack.enter_async_context(beating(settings, streams, roles, metrics))
         yield roles
 
 
-def _open_web(settings: Settings, streams: Streams, metrics: Metrics) -> Role:
+def _open_web(settings: Settings, streams: Streams, metrics: Metrics, tracing: Tracing) -> Role:
     from service.bootstrap.web import build_web
 
-    return build_web(settings, streams, metrics)
+    return build_web(settings, streams, metrics, tracing)
 
 
 @asynccontextmanager
 async def _open_readers(
-    settings: Settings, names: Collection[RoleName], streams: Streams, metrics: Metrics
+    settings: Settings, names: Collection[RoleName], streams: Streams, metrics: Metrics, tracing: Tracing
 ) -> AsyncIterator[list[Role]]:
     """Build the roles that ask Graph, over one session."""
     from service.bootstrap.graph_side import open_graph
@@ -68,7 +76,7 @@ async def _open_readers(
             from service.bootstrap.worker import build_worker
 
             notified = await stack.enter_async_context(open_notified(settings, streams, graph, metrics))
-            roles.append(build_worker(settings, streams, graph, metrics, notified=notified))
+            roles.append(build_worker(settings, streams, graph, metrics, notified=notified, tracing=tracing))
         if RoleName.KEEPER in names:
             from service.bootstrap.keeper import build_keeper_role
 

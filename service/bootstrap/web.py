@@ -18,9 +18,10 @@ from service.roles.web import WebRole
 from service.roles.witness import Witness
 from service.settings import Settings
 from service.streams.connection import open_connection
+from service.tracing.spans import UNTRACED, Tracing
 
 
-def build_web(settings: Settings, streams: Streams, metrics: Metrics) -> WebRole:
+def build_web(settings: Settings, streams: Streams, metrics: Metrics, tracing: Tracing = UNTRACED) -> WebRole:
     """Build the public side.
 
     Raises:
@@ -36,7 +37,12 @@ def build_web(settings: Settings, streams: Streams, metrics: Metrics) -> WebRole
         carried=take_carried_limits(settings),
     )
     webhook = Webhook(
-        appender.append, rules, clock=clock, metrics=metrics, limits=take_webhook_limits(settings)
+        appender.append,
+        rules,
+        clock=clock,
+        metrics=metrics,
+        limits=take_webhook_limits(settings),
+        tracing=tracing,
     )
     tls = None
     if settings.tls_cert_file:

@@ -28,6 +28,7 @@ from service.roles.witness import Witness
 from service.roles.worker import WorkerRole
 from service.settings import Settings
 from service.subscriptions.desk import LastHeard, LifecycleDesk
+from service.tracing.spans import UNTRACED, Tracing
 
 
 def build_worker(
@@ -37,6 +38,7 @@ def build_worker(
     metrics: Metrics,
     *,
     notified: NotifiedReader | None = None,
+    tracing: Tracing = UNTRACED,
 ) -> WorkerRole:
     """Build what works the intake stream off.
 
@@ -51,13 +53,14 @@ def build_worker(
         reader=graph.mailboxes,
         states=streams.states,
         calendar=CalendarReads(graph.calendars, streams.states, take_calendar_limits(settings)),
-        committer=build_committer(settings, streams, clock, on_conflict=observer.race_lost),
+        committer=build_committer(settings, streams, clock, on_conflict=observer.race_lost, tracing=tracing),
         watch=watching.current,
         desk=LifecycleDesk(records=streams.records),
         intake=streams.intake,
         people=People(streams.states, graph.directory, clock=clock, limits=take_people_limits(settings)),
         notified=notified,
         on_order_unclear=partial(rich_observer.data_unread, reason=Unread.ORDER_UNCLEAR),
+        tracing=tracing,
     )
     worker = Worker(
         consumer=name_process(),
@@ -69,6 +72,7 @@ def build_worker(
         hearing=LastHeard(records=streams.records, clock=clock, interval_s=settings.heard_interval_s),
         limits=take_worker_limits(settings),
         retry_limits=take_retry_limits(settings),
+        tracing=tracing,
     )
     return WorkerRole(
         worker=worker,

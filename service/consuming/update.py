@@ -33,6 +33,7 @@ class Update:
         attendee: address; None for what is said of the meeting.
         epoch, sequence: the sequence rises by one per source and epoch; a higher epoch replaces a lower.
         time: when the attendee responded, RFC 3339; None where nobody knows.
+        traceparent: W3C trace context of the commit that published it, for the spans of who handles it.
         data: the payload, as `deploy/update.schema.json` describes it.
     """
 

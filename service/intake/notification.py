@@ -30,6 +30,7 @@ from service.intake.client_state import (
     judge_client_state,
 )
 from service.intake.json_outline import draw_outline, is_deeper
+from service.tracing.spans import TRACEPARENT
 
 LABEL_CHARS_MAX: Final = 1024
 """Longest id or etag. Immutable ids have about 150 characters."""
@@ -135,7 +136,7 @@ def parse_notifications(
     Source: https://learn.microsoft.com/graph/api/resources/changenotification
     """
     items, raw_tokens = _split(body, rules)
-    trace = traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else ""
+    trace = traceparent if traceparent and TRACEPARENT.fullmatch(traceparent) else ""
     tokens = _NO_TOKENS if raw_tokens is ABSENT else read_tokens(raw_tokens, rules.carried)
     post = _Post(rules, arrived_at, trace, tokens)
     return tuple([_judge(item, post) for item in items])
@@ -224,7 +225,6 @@ def _decode_item(raw: msgspec.Raw) -> _Item | None:
 # --- One item ---
 
 _GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _KINDS: Final = {
     ResourceKind.INBOX: (Kind.MESSAGE, Kind.MESSAGE.value),
     ResourceKind.MAILBOX_MESSAGES: (Kind.MESSAGE, Kind.MESSAGE.value),

@@ -43,6 +43,7 @@ from service.intake.notification import (
 )
 from service.intake.reply import NO_HEADERS, Reply, StoredReply
 from service.metrics import Count, Metrics
+from service.tracing.spans import UNTRACED, SpanName, Tracing, Value
 
 _LOG: Final = structlog.get_logger(__name__)
 _ROUTES: Final = {NOTIFICATIONS_PATH: "notifications", LIFECYCLE_PATH: "lifecycle"}
@@ -136,6 +137,7 @@ class Webhook:
         clock: Clock,
         metrics: Metrics,
         limits: WebhookLimits,
+        tracing: Tracing = UNTRACED,
     ) -> None:
         """Take what is needed.
 
@@ -147,6 +149,7 @@ class Webhook:
         self._clock = clock
         self._metrics = metrics
         self._limits = limits
+        self._tracing = tracing
         self._arriving = ArrivingBodies(limits.bodies_bytes_max)
         self._turns = Turns(clock, bytes_per_s=limits.large_bodies_bytes_per_s)
         self._stored = metrics.notification_items.labels("stored", "")
@@ -179,7 +182,11 @@ class Webhook:
         second = self._this_second
         if not second.begin <= now < second.end:
             second = self._this_second = _Second(now)
-        await self._store(*self._judge(body, second.tell(now), request.headers.get(_TRACEPARENT, "")))
+        entries, tokens = self._judge(body, second.tell(now), request.headers.get(_TRACEPARENT, ""))
+        if self._tracing.is_on and entries:
+            await self._store_traced(request, entries, tokens, now)
+        else:
+            await self._store(entries, tokens)
         if request.version == HttpVersion11 and request.keep_alive:
             return second.reply
         return Reply(202)
@@ -294,6 +301,35 @@ class Webhook:
             self._metrics.notification_items.labels("not_stored", "").number += len(entries)
             raise self._try_later() from error
         self._stored.number += len(entries)
+
+    async def _store_traced(
+        self,
+        request: web.BaseRequest,
+        entries: Sequence[Mapping[str, str]],
+        tokens: Mapping[str, str],
+        now: datetime,
+    ) -> None:
+        """Store all or none, and hand the trace on with each.
+
+        Begun only here, so that nobody who is not believed can make us record and send anything.
+
+        Raises:
+            Refusal: nothing could be stored.
+        """
+        sent_by, route = entries[0].get("traceparent", ""), request.raw_path.partition("?")[0]
+        asked: dict[str, Value] = {"http.request.method": "POST", "http.route": route}
+        count: dict[str, Value] = {"messaging.system": "redis", "messaging.batch.message_count": len(entries)}
+        with self._tracing.span(SpanName.WEBHOOK, parent=sent_by, attributes=asked, began_at=now) as webhook:
+            try:
+                with self._tracing.span(
+                    SpanName.INTAKE, parent=webhook.traceparent, attributes=count
+                ) as intake:
+                    traced = [{**entry, "traceparent": intake.traceparent} for entry in entries]
+                    await self._store(traced, tokens)
+            except Refusal as refusal:
+                webhook.tell({"http.response.status_code": refusal.status})
+                raise
+            webhook.tell({"http.response.status_code": 202})
 
     def _count_refused(self, verdicts: Sequence[Accepted | Refused]) -> None:
         for verdict in verdicts:

@@ -5,7 +5,6 @@ A lost race is joined again, never overwritten.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,6 +29,7 @@ from service.reconcile.model import (
 )
 from service.reconcile.state import MeetingState, decode_state, encode_state
 from service.roster import WatchedOwner
+from service.tracing.spans import UNTRACED, SpanName, Tracing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class Committer:
         decision_limits: DecisionLimits,
         commit_limits: CommitLimits | None = None,
         redactor: Redactor | None = None,
-        random_hex: Callable[[int], str] = secrets.token_hex,
+        tracing: Tracing = UNTRACED,
         on_conflict: Callable[[], None] = lambda: None,
     ) -> None:
         self._states = states
@@ -84,7 +84,7 @@ class Committer:
         self._decision_limits = decision_limits
         self._limits = commit_limits or CommitLimits()
         self._redactor = redactor or Redactor()
-        self._random_hex = random_hex
+        self._tracing = tracing
         self._on_conflict = on_conflict
 
     async def commit(
@@ -104,43 +104,44 @@ class Committer:
             facts: all of this owner and meeting.
             with_snapshot: say everything once more.
             look_again: events to be read once more, later.
-            traceparent: W3C trace context to pass on; one is made where it is empty.
+            traceparent: of the step before; updates carry the commit's, which follows it.
 
         Raises:
             StreamError: Redis refused, or every race was lost.
         """
         facts = tuple(facts)
-        trace = traceparent or f"00-{self._random_hex(16)}-{self._random_hex(8)}-01"
         for _ in range(self._limits.races_max):
-            stored = await self._states.read(owner.key, meeting)
-            before = decode_state(stored.fields)
-            now = self._clock.now()
-            decision = decide(
-                before,
-                facts,
-                now=now,
-                limits=self._decision_limits,
-                is_baseline=is_baseline,
-                with_snapshot=with_snapshot or _is_of_older_state(stored),
-            )
-            commit = self._build_commit(
-                owner=owner,
-                meeting=meeting,
-                stored=stored,
-                decision=decision,
-                facts=facts,
-                look_again=look_again,
-                trace=trace,
-                now=now,
-            )
-            if commit is None:
-                return Outcome(before=before, decision=decision, stream_ids=())
+            with self._tracing.span(SpanName.DERIVE, parent=traceparent) as span:
+                stored = await self._states.read(owner.key, meeting)
+                before = decode_state(stored.fields)
+                now = self._clock.now()
+                decision = decide(
+                    before,
+                    facts,
+                    now=now,
+                    limits=self._decision_limits,
+                    is_baseline=is_baseline,
+                    with_snapshot=with_snapshot or _is_of_older_state(stored),
+                )
+                span.tell({"response_sync.facts": len(facts)})
             try:
-                committed = await self._states.commit(commit)
+                with self._tracing.span(SpanName.COMMIT, parent=traceparent) as span:
+                    commit = self._build_commit(
+                        owner=owner,
+                        meeting=meeting,
+                        stored=stored,
+                        decision=decision,
+                        facts=facts,
+                        look_again=look_again,
+                        trace=span.traceparent,
+                        now=now,
+                    )
+                    span.tell({"response_sync.updates": len(decision.said)})
+                    stream_ids = () if commit is None else (await self._states.commit(commit)).stream_ids
             except ConflictingVersionError:
                 self._on_conflict()
                 continue
-            return Outcome(before=before, decision=decision, stream_ids=committed.stream_ids)
+            return Outcome(before=before, decision=decision, stream_ids=stream_ids)
         raise StreamError(f"lost {self._limits.races_max} races for one meeting")
 
     def _build_commit(

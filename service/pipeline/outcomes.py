@@ -32,6 +32,8 @@ class Processed:
     Attributes:
         updates: types of the updates it published, in order; may be empty.
         forgery: why nothing vouches for a forged notification; empty for others.
+        owner, meeting: keys of what it was about; empty where nothing was found that is watched.
+        facts: how many joined.
         skipped: why answers were found that will never be published, one word for each; may be empty.
     """
 
@@ -39,3 +41,6 @@ class Processed:
     updates: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     forgery: str = ""
+    owner: str = ""
+    meeting: str = ""
+    facts: int = 0

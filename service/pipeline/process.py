@@ -38,6 +38,7 @@ from service.reconcile.model import (
     ResponseFact,
 )
 from service.roster import WatchedOwner, WatchList
+from service.tracing.spans import UNTRACED, SpanName, Tracing
 
 
 class LifecycleDesk(Protocol):
@@ -66,6 +67,7 @@ class Processor:
         people: People | None = None,
         notified: NotifiedReader | None = None,
         on_order_unclear: Callable[[IntakeEntry], None] = lambda _: None,
+        tracing: Tracing = UNTRACED,
     ) -> None:
         """Take what is needed.
 
@@ -82,6 +84,7 @@ class Processor:
         self._snapshots = Snapshots(states=states, committer=committer, intake=intake, watch=watch)
         self._people = people or People(states)
         self._notified = notified
+        self._tracing = tracing
         self._told = ToldItems(reader, states, on_order_unclear=on_order_unclear)
 
     async def fetch(self, entry: IntakeEntry) -> Read:
@@ -94,16 +97,19 @@ class Processor:
             SigningKeysError, StreamError: as the reader of notifications has them.
         """
         if entry.kind is Kind.MESSAGE and self._watch().owners_served_by(MailboxKey(entry.mailbox)):
-            told = await self._read_notified(entry)
             mailbox, message = MailboxKey(entry.mailbox), MessageId(entry.item)
-            return told or await self._reader.fetch_message(mailbox, message)
+            return await self._read(entry, lambda: self._reader.fetch_message(mailbox, message))
         if entry.kind is Kind.EVENT and OwnerKey(entry.mailbox) in self._watch().owners:
-            told = await self._read_notified(entry)
-            return told or await self._reader.fetch_event(OwnerKey(entry.mailbox), EventId(entry.item))
+            owner, event = OwnerKey(entry.mailbox), EventId(entry.item)
+            return await self._read(entry, lambda: self._reader.fetch_event(owner, event))
         return None
 
-    async def _read_notified(self, entry: IntakeEntry) -> Told | None:
-        return None if self._notified is None else await self._notified.read(entry)
+    async def _read(self, entry: IntakeEntry, ask: Callable[[], Awaitable[Read]]) -> Read:
+        """Read an item out of its notification, or ask Graph for it."""
+        with self._tracing.span(SpanName.FETCH, parent=entry.traceparent) as span:
+            told = None if self._notified is None else await self._notified.read(entry)
+            span.tell({"response_sync.carried": told is not None})
+            return told or await ask()
 
     async def process(self, entry: IntakeEntry, fetched: Awaitable[Read]) -> Processed:
         """Process an entry whose item is being fetched.
@@ -254,6 +260,9 @@ class Processor:
             ending=Ending.PUBLISHED if updates else Ending.JOINED,
             updates=updates,
             skipped=tuple(str(fate) for fate in outcome.decision.skipped),
+            owner=owner.key,
+            meeting=meeting,
+            facts=len(facts) + len(aliases),
         )
 
 

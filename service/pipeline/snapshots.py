@@ -72,4 +72,9 @@ class Snapshots:
     async def _say(self, owner: WatchedOwner, meeting: MeetingKey, traceparent: str) -> Processed:
         outcome = await self._committer.commit(owner, meeting, with_snapshot=True, traceparent=traceparent)
         updates = tuple(str(said.type) for said in outcome.said if said.type is UpdateType.SNAPSHOT)
-        return Processed(ending=Ending.PUBLISHED if updates else Ending.JOINED, updates=updates)
+        return Processed(
+            ending=Ending.PUBLISHED if updates else Ending.JOINED,
+            updates=updates,
+            owner=owner.key,
+            meeting=meeting,
+        )

@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Protocol
 
@@ -23,8 +23,10 @@ from service.pipeline.lanes import lane_of, lanes_of
 from service.pipeline.outcomes import Processed
 from service.pipeline.process import Processor, Read
 from service.pipeline.retry import GiveUp, Reason, RetryLimits, decide_retry
+from service.pipeline.story import tell_story
 from service.ports import Delivered, IntakeStream
 from service.roster import WatchList
+from service.tracing.spans import UNTRACED, Span, SpanName, Tracing, Value, find_trace_id
 
 _log = structlog.get_logger("worker")
 
@@ -97,6 +99,7 @@ class Worker:
         limits: WorkerLimits | None = None,
         retry_limits: RetryLimits | None = None,
         jitter: Callable[[], float] = random.random,
+        tracing: Tracing = UNTRACED,
     ) -> None:
         self._consumer = consumer
         self._intake = intake
@@ -108,6 +111,7 @@ class Worker:
         self._limits = limits or WorkerLimits()
         self._retry_limits = retry_limits or RetryLimits()
         self._jitter = jitter
+        self._tracing = tracing
         self._taken: set[str] = set()
         self._lanes: dict[str, asyncio.Queue[_Job]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -185,7 +189,9 @@ class Worker:
         lane = ""
         with suppress(ValueError):
             job.entry = parse_entry(delivered.fields)
-            job.fetched = asyncio.create_task(self._processor.fetch(job.entry))
+            job.span = self._begin_span(delivered, job.entry)
+            job.followed = replace(job.entry, traceparent=job.span.traceparent)
+            job.fetched = asyncio.create_task(self._processor.fetch(job.followed))
             lane = lane_of(job.entry, self._current_lanes())
         queue = self._lanes.get(lane)
         if queue is None:
@@ -194,6 +200,19 @@ class Worker:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         queue.put_nowait(job)
+
+    def _begin_span(self, delivered: Delivered, entry: IntakeEntry) -> Span:
+        told: dict[str, Value] | None = None
+        if self._tracing.is_on:
+            told = {
+                "messaging.system": "redis",
+                "messaging.message.id": delivered.id,
+                "response_sync.kind": str(entry.kind),
+                "response_sync.origin": str(entry.origin),
+                "response_sync.attempt": _count_attempts(entry),
+                "response_sync.deliveries": delivered.deliveries,
+            }
+        return self._tracing.begin(SpanName.PROCESS, parent=entry.traceparent, attributes=told)
 
     def _current_lanes(self) -> dict[str, str]:
         watch = self._watching.current()
@@ -223,71 +242,76 @@ class Worker:
         """Process one entry and take it off the stream, whatever comes."""
         try:
             if job.entry is None or job.fetched is None:
-                await self._bury(job.delivered, Reason.MALFORMED, "not an intake entry")
+                await self._bury(job, Reason.MALFORMED, "not an intake entry")
             elif job.delivered.deliveries > self._limits.deliveries_max:
-                await self._bury(job.delivered, Reason.UNEXPECTED, "handed out too often")
+                await self._bury(job, Reason.UNEXPECTED, "handed out too often")
             else:
-                await self._process(job.delivered, job.entry, job.fetched)
+                await self._process(job, job.entry, job.fetched)
         except StreamError as error:  # stays pending: it is taken over later
+            job.span.fail(error)
             _log.warning("worker.outage_met", entry_id=job.delivered.id, error=str(error))
+        finally:
+            job.span.end()
 
-    async def _process(self, delivered: Delivered, entry: IntakeEntry, fetched: asyncio.Task[Read]) -> None:
+    async def _process(self, job: _Job, entry: IntakeEntry, fetched: asyncio.Task[Read]) -> None:
         began = self._clock.monotonic()
         try:
-            processed = await self._processor.process(entry, fetched)
+            processed = await self._processor.process(job.followed or entry, fetched)
         except StreamError:
             raise
         except Exception as error:
             await self._note_heard(entry)
-            await self._retry(delivered, entry, error)
+            await self._retry(job, entry, error)
             return
         if not processed.forgery:  # what others send proves nothing about Graph's notifications
             await self._note_heard(entry)
-        await self._intake.acknowledge([delivered.id])
-        self._tell(delivered, entry, processed, self._clock.monotonic() - began)
+        await self._intake.acknowledge([job.delivered.id])
+        self._tell(job, entry, processed, self._clock.monotonic() - began)
 
     async def _note_heard(self, entry: IntakeEntry) -> None:
         if self._hearing is not None:
             await self._hearing.note(entry)
 
-    async def _retry(self, delivered: Delivered, entry: IntakeEntry, error: Exception) -> None:
-        attempt = int(entry.attempt) if entry.attempt.isdecimal() else 0
+    async def _retry(self, job: _Job, entry: IntakeEntry, error: Exception) -> None:
+        attempt = _count_attempts(entry)
         verdict = decide_retry(error, attempt, limits=self._retry_limits, jitter=self._jitter)
+        job.span.fail(error)
         if isinstance(verdict, GiveUp):
-            await self._bury(delivered, verdict.reason, f"{type(error).__name__}: {error}")
+            await self._bury(job, verdict.reason, f"{type(error).__name__}: {error}")
             return
         self._metrics.entry_deferred(error=type(error).__name__)
+        job.span.tell({"response_sync.outcome": "deferred"})
         due_at = self._clock.now() + timedelta(seconds=verdict.seconds)
         _log.info(
             "entry.deferred",
-            entry_id=delivered.id,
-            attempt=attempt,
+            **job.describe(),
             wait_s=round(verdict.seconds, 3),
             error=f"{type(error).__name__}: {error}",
         )
         tries = attempt + verdict.is_try
-        await self._intake.defer(delivered, replace(entry, attempt=str(tries)), due_at=due_at)
+        await self._intake.defer(job.delivered, replace(entry, attempt=str(tries)), due_at=due_at)
 
-    async def _bury(self, delivered: Delivered, reason: Reason, detail: str) -> None:
+    async def _bury(self, job: _Job, reason: Reason, detail: str) -> None:
         self._metrics.entry_dead_lettered(reason=str(reason))
-        _log.error("entry.dead_lettered", entry_id=delivered.id, reason=str(reason), detail=detail[:300])
+        job.span.tell({"response_sync.outcome": "dead_lettered"})
+        _log.error("entry.dead_lettered", **job.describe(), reason=str(reason), detail=detail[:300])
         await self._intake.dead_letter(
-            _without_content(delivered), reason=str(reason), detail=detail[:300], at=self._clock.now()
+            _without_content(job.delivered), reason=str(reason), detail=detail[:300], at=self._clock.now()
         )
 
-    def _tell(
-        self, delivered: Delivered, entry: IntakeEntry, processed: Processed, duration_s: float
-    ) -> None:
+    def _tell(self, job: _Job, entry: IntakeEntry, processed: Processed, duration_s: float) -> None:
         self._metrics.entry_processed(entry, processed, duration_s=duration_s)
+        job.span.tell(
+            {
+                "response_sync.outcome": str(processed.ending),
+                "response_sync.updates": len(processed.updates),
+            }
+        )
         _log.info(
             "notification.processed",
-            entry_id=delivered.id,
-            kind=str(entry.kind),
-            origin=str(entry.origin),
-            mailbox=entry.mailbox or entry.owner,
-            attempt=int(entry.attempt) if entry.attempt.isdecimal() else 0,
+            **job.describe(),
             outcome=str(processed.ending),
-            updates=list(processed.updates),
+            **tell_story(entry, processed),
             duration_ms=round(duration_s * 1000, 1),
         )
 
@@ -308,10 +332,35 @@ def _without_content(delivered: Delivered) -> Delivered:
     return replace(delivered, fields=fields)
 
 
+def _count_attempts(entry: IntakeEntry) -> int:
+    return int(entry.attempt) if entry.attempt.isdecimal() else 0
+
+
 @dataclass(slots=True, kw_only=True)
 class _Job:
-    """An entry that was taken; without `entry` it could not be read."""
+    """An entry that was taken; without `entry` it could not be read.
+
+    Attributes:
+        span: of the try; it is not recorded where the entry could not be read.
+        followed: the entry with the trace of this try, as what works on it sees it; what is put off or
+            given up is the entry as it came, so that each try begins at the same place of the trace.
+    """
 
     delivered: Delivered
     entry: IntakeEntry | None = None
+    followed: IntakeEntry | None = None
     fetched: asyncio.Task[Read] | None = None
+    span: Span = field(default_factory=lambda: UNTRACED.begin(SpanName.PROCESS, parent=""))
+
+    def describe(self) -> dict[str, str | int]:
+        """Give what each line about the entry begins with."""
+        if self.entry is None:
+            return {"entry_id": self.delivered.id}
+        return {
+            "entry_id": self.delivered.id,
+            "trace_id": find_trace_id(self.span.traceparent),
+            "kind": str(self.entry.kind),
+            "origin": str(self.entry.origin),
+            "mailbox": self.entry.mailbox or self.entry.owner,
+            "attempt": _count_attempts(self.entry),
+        }

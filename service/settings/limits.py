@@ -207,6 +207,7 @@ class RoleLimitSettings(BaseSettings):
     """How a process starts and stops."""
 
     drain_s: Seconds = Field(20.0, description="how long a stopping process waits for what it has taken")
+    traces_flush_s: Seconds = Field(5.0, description="how long it then sends what is left of traces")
 
 
 class PulseLimitSettings(BaseSettings):

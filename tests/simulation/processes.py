@@ -48,6 +48,7 @@ from service.subscriptions.keeper import KeeperLimits
 from service.subscriptions.owners import OwnerLimits
 from service.subscriptions.reading import ReadingLimits
 from service.subscriptions.subscribe import Destination
+from service.tracing.spans import Untraced
 from tests.simulation.chance import Chance
 from tests.simulation.facts import FactsBook, NotingCommitter
 from tests.simulation.rich import Counted, InlineOpener, Trusting, build_resource_data
@@ -190,7 +191,7 @@ class WorkerProcess(Process):
                 around.clock,
                 decision_limits=DecisionLimits(tolerance_s=TOLERANCE_S, grace_s=GRACE_S),
                 commit_limits=CommitLimits(look_again_s=2 * SWEEP_S),
-                random_hex=lambda size: "ab" * size,
+                tracing=_TRACING,
             ),
             watch=watching.current,
             desk=LifecycleDesk(records=self.streams.records),
@@ -214,6 +215,7 @@ class WorkerProcess(Process):
             limits=WorkerLimits(block_s=60, claim_idle_s=20, claim_every_s=30, due_every_s=30),
             retry_limits=RETRIES,
             jitter=around.chance.random.random,
+            tracing=_TRACING,
         )
         try:
             await worker.run(stop)
@@ -348,4 +350,5 @@ def _ignore(*_: object, **__: object) -> None: ...
 
 
 _SILENT: Final[Any] = _Silent()
+_TRACING: Final = Untraced(random_hex=lambda size: "ab" * size)
 Work = Coroutine[Any, Any, None]

@@ -13,6 +13,7 @@ from service.cli import COMMANDS
 from service.log_events import EVENTS
 from service.metrics import Metrics
 from service.settings import Settings, setting_name
+from service.tracing.spans import ATTRIBUTES, SPANS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -96,6 +97,12 @@ def test_every_logged_event_is_registered_and_every_registered_one_is_logged() -
 
 def test_readme_lists_every_log_event() -> None:
     assert read_table("## Logs") == {name: [meaning] for name, meaning in EVENTS.items()}
+
+
+def test_readme_lists_every_span_and_what_spans_tell() -> None:
+    listed = {name: cells[0] for name, cells in read_table("## Traces").items() if "OTEL_" not in name}
+
+    assert listed == {str(name): meaning for name, meaning in SPANS.items()} | dict(ATTRIBUTES)
 
 
 @pytest.mark.parametrize("name", sorted(EVENTS))

@@ -20,6 +20,7 @@ from service.intake.webhook import Webhook, WebhookLimits
 from service.metrics import Metrics
 from service.streams.connection import RedisTarget, connect, open_connection
 from service.streams.link import RedisLink
+from service.tracing.spans import UNTRACED, Tracing
 from tests.unit.intake.graph_items import RULES
 
 JSON = {"Content-Type": "application/json"}
@@ -87,6 +88,7 @@ async def run_public(
     append_timeout_s: float = 2.5,
     waiting_max: int = 10_000,
     is_ready: bool = True,
+    tracing: Tracing = UNTRACED,
 ) -> AsyncIterator[Public]:
     """Run a public side for as long as the block lasts; leaves no task behind.
 
@@ -105,7 +107,12 @@ async def run_public(
         waiting_max=waiting_max,
     )
     webhook = Webhook(
-        appender.append, RULES, clock=clock, metrics=metrics, limits=webhook_limits or WebhookLimits()
+        appender.append,
+        RULES,
+        clock=clock,
+        metrics=metrics,
+        limits=webhook_limits or WebhookLimits(),
+        tracing=tracing,
     )
     listener = PublicListener(
         webhook.handle,

@@ -33,6 +33,7 @@ from service.subscriptions.keeper import Keeper
 from service.subscriptions.owners import OwnerLimits
 from service.subscriptions.reading import ReadingLimits
 from service.subscriptions.status import KeeperStatus, StatusReader
+from service.tracing.spans import UNTRACED, Tracing
 from tests.integration.sandbox.asking import Asking
 from tests.integration.waiting import wait_until
 
@@ -199,14 +200,23 @@ class Stage:
 
 @asynccontextmanager
 async def open_stage(
-    sandbox: Sandbox, asking: Asking, *, redis_url: str, prefix: str, folder: Path
+    sandbox: Sandbox,
+    asking: Asking,
+    *,
+    redis_url: str,
+    prefix: str,
+    folder: Path,
+    tracing: Tracing = UNTRACED,
 ) -> AsyncIterator[Stage]:
     """Run web and worker; keepers are started by the test, and ended with the stage."""
     settings = _build_settings(sandbox, redis_url=redis_url, prefix=prefix, folder=folder)
     metrics, stop = Metrics(), asyncio.Event()
     async with open_streams(settings) as streams, open_graph(settings, metrics) as graph:
         await streams.intake.ensure_group()
-        roles = (build_web(settings, streams, metrics), build_worker(settings, streams, graph, metrics))
+        roles = (
+            build_web(settings, streams, metrics, tracing),
+            build_worker(settings, streams, graph, metrics, tracing=tracing),
+        )
         tasks = [asyncio.create_task(role.run(stop)) for role in roles]
         stage = Stage(sandbox=sandbox, asking=asking, settings=settings, streams=streams, graph=graph)
         try:

@@ -25,6 +25,7 @@ from service.reconcile.model import (
     ResponseFact,
 )
 from service.roster import WatchedOwner, WatchList, build_watch_list
+from service.tracing.spans import UNTRACED, Tracing
 from tests.unit.pipeline.directory import MemoryDirectory
 from tests.unit.pipeline.fakes import (
     MemoryIntake,
@@ -84,7 +85,7 @@ def message(fact: ResponseFact, *, represented: str | None = None) -> MeetingRes
 class World:
     """A processor and everything around it."""
 
-    def __init__(self, *owners: WatchedOwner) -> None:
+    def __init__(self, *owners: WatchedOwner, tracing: Tracing = UNTRACED) -> None:
         self.watch: WatchList = build_watch_list(owners or [ALEX])
         self.reader = MemoryReader(at=at(1000))
         self.states = MemoryStates()
@@ -92,7 +93,7 @@ class World:
         self.intake = MemoryIntake()
         self.clock = StillClock()
         self.directory = MemoryDirectory()
-        committer = Committer(self.states, self.clock, decision_limits=DecisionLimits())
+        committer = Committer(self.states, self.clock, decision_limits=DecisionLimits(), tracing=tracing)
         self.processor = Processor(
             reader=self.reader,
             states=self.states,
@@ -102,6 +103,7 @@ class World:
             desk=self.desk,
             intake=self.intake,
             people=People(self.states, self.directory, clock=self.clock),
+            tracing=tracing,
         )
 
     async def take(self, entry: IntakeEntry) -> Ending:

@@ -1,0 +1,1 @@
+"""Traces: what is recorded, what passes through, and what leaves."""
