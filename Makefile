@@ -1,6 +1,6 @@
 # Everything runs from .venv, which is made on demand: a bare machine needs only make and Python 3.11 or later.
 #   make demo                  the walkthrough of a delegated calendar, through the real service
-#   make test                  every test          (PYTEST_ARGS="tests/unit -q" narrows it)
+#   make test                  every test, on all cores (PYTEST_ARGS="tests/unit -q" narrows it, JOBS=0: one by one)
 #   make check                 what must pass before a commit: format, lint, types, tests
 #   make sdk-check             the sandbox, asked by Microsoft's JavaScript SDK (needs Node 20 and npm)
 #   make simulate SEEDS=1000   histories of the whole service under faults, on a clock of their own (SEED=n: that one)
@@ -22,6 +22,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST_ARGS ?=
+JOBS ?= auto
 SEEDS ?= 1000
 DEMO_ARGS ?=
 TRIAL ?=
@@ -40,7 +41,7 @@ demo: $(DEMO_READY)
 	@exec $(BIN)/python -m service demo $(DEMO_ARGS)
 
 test: $(TEST_READY)
-	@exec $(BIN)/python -m pytest $(PYTEST_ARGS)
+	@exec $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 check: $(TEST_READY)
 	@BIN=$(BIN) sh .ci/check
