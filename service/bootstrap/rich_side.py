@@ -70,27 +70,15 @@ async def open_notified(
     if not settings.is_rich:
         yield None
         return
-    client = AuthorityClient(
-        trust=build_trust(Path(settings.ca_bundle) if settings.ca_bundle else None),
-        timeout_s=settings.token_timeout_s,
-        uses_proxy_environment=settings.use_proxy,
-    )
     opener = Opener(keys=build_key_ring(settings), at_once_max=settings.decryptions_max)
-    authority = Authority(
-        settings.authority_url,
-        tenant=settings.tenant_id,
-        fetch=client,
-        clock=SystemClock(),
-        limits=take_authority_limits(settings),
-    )
-    vouching = Vouching(
-        authority=authority,
-        tokens=RedisTokenStore(streams.link, streams.keys, read_kept_s=settings.tokens_read_kept_s),
-        rules=take_token_rules(settings),
-        limits=take_vouching_limits(settings),
-    )
     try:
-        async with client:
+        async with open_authority(settings) as authority:
+            vouching = Vouching(
+                authority=authority,
+                tokens=RedisTokenStore(streams.link, streams.keys, read_kept_s=settings.tokens_read_kept_s),
+                rules=take_token_rules(settings),
+                limits=take_vouching_limits(settings),
+            )
             yield NotifiedItems(
                 vouching=vouching,
                 opener=opener,
@@ -98,6 +86,25 @@ async def open_notified(
                 observer=RichObserver(metrics),
                 graph_observer=GraphMetrics(metrics),
             )
-            await authority.close()
     finally:
         opener.close()
+
+
+@asynccontextmanager
+async def open_authority(settings: Settings) -> AsyncIterator[Authority]:
+    """Build what asks the authority for issuers and signing keys; asks nothing yet."""
+    client = AuthorityClient(
+        trust=build_trust(Path(settings.ca_bundle) if settings.ca_bundle else None),
+        timeout_s=settings.token_timeout_s,
+        uses_proxy_environment=settings.use_proxy,
+    )
+    authority = Authority(
+        settings.authority_url,
+        tenant=settings.tenant_id,
+        fetch=client,
+        clock=SystemClock(),
+        limits=take_authority_limits(settings),
+    )
+    async with client:
+        yield authority
+        await authority.close()

@@ -14,6 +14,8 @@ from service.settings.telemetry import Telemetry
 from service.tracing.spans import UNTRACED, Tracing
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace.export import SpanExporter
+
     from service.tracing.exporting import Exporting
 
 _LOG: Final = structlog.get_logger(__name__)
@@ -46,14 +48,26 @@ async def open_tracing(telemetry: Telemetry, *, flush_s: float) -> AsyncIterator
             _LOG.warning("tracing.left_late", wait_s=flush_s)
 
 
+def prepare_exporters(telemetry: Telemetry) -> list[SpanExporter]:
+    """Build the exporters.
+
+    Raises:
+        ConfigError: the extra is not installed, or an exporter cannot be used.
+    """
+    try:
+        from service.tracing.exporting import build_exporters
+    except ImportError as error:
+        raise ConfigError([_NO_SDK]) from error
+    return build_exporters(telemetry.exporters, telemetry.protocol)
+
+
 def build_exporting(telemetry: Telemetry) -> Exporting:
     """Build what exports.
 
     Raises:
         ConfigError: the extra is not installed, or an exporter cannot be used.
     """
-    try:
-        from service.tracing.exporting import Exporting, build_exporters
-    except ImportError as error:
-        raise ConfigError([_NO_SDK]) from error
-    return Exporting(build_exporters(telemetry.exporters, telemetry.protocol), process=name_process())
+    exporters = prepare_exporters(telemetry)
+    from service.tracing.exporting import Exporting
+
+    return Exporting(exporters, process=name_process())

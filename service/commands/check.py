@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 import typer
 from rich.text import Text
@@ -15,6 +17,8 @@ from rich.text import Text
 from service.bootstrap.graph_side import Graph, open_graph
 from service.bootstrap.keeper import read_owners_file
 from service.bootstrap.redis_side import Streams, open_streams
+from service.bootstrap.rich_side import build_key_ring, open_authority
+from service.bootstrap.tracing import prepare_exporters
 from service.bootstrap.web import build_web
 from service.clock import SystemClock
 from service.commands.group import EXIT_FAULT, EXIT_SETTINGS
@@ -25,12 +29,16 @@ from service.graph.trust import build_trust
 from service.intake.appender import Durability
 from service.metrics import Metrics
 from service.ports import Book
+from service.preflight.credential import check_client_certificate
 from service.preflight.finding import Finding, State, fault, ok, warning
 from service.preflight.mailboxes import MailboxCheck
-from service.preflight.public_url import check_public_url
-from service.preflight.redis_server import check_redis
+from service.preflight.public_url import PublicUrl, check_public_url
+from service.preflight.redis_server import check_layout, check_redis
+from service.preflight.rich_keys import check_encryption_keys, check_signing_keys
 from service.roster import RosterEntry, decode_roster_entry
 from service.settings import MessageScope, Scope, Settings, find_unknown_names
+from service.settings.faults import is_loopback
+from service.settings.telemetry import read_telemetry
 from service.subscriptions.ledger import decode_book
 
 HANDSHAKE_TIMEOUT_S: Final = 10.0
@@ -63,21 +71,59 @@ def _explain_setting(sentence: str) -> Finding:
 
 
 async def _check(settings: Settings, *, before_start: bool) -> list[Finding]:
-    findings = [ok("settings", "complete")]
-    findings += [
-        warning(name, "looks like a setting and is none", "Correct its name, or unset it.")
-        for name in find_unknown_names()
-    ]
+    findings = [ok("settings", "complete"), *_check_environment(settings)]
     async with open_streams(settings) as streams, open_graph(settings, Metrics()) as graph:
         findings += await check_redis(streams.link, streams.keys, Durability(settings.durability))
+        findings.append(await check_layout(streams.generation))
         findings += await _check_mailboxes(settings, streams, graph)
+        findings += await _check_rich(settings)
         if not before_start:
-            async with _web_answering(settings, streams):
-                trust = build_trust(Path(settings.ca_bundle) if settings.ca_bundle else None)
-                findings.append(
-                    await check_public_url(settings.public_url, trust, timeout_s=HANDSHAKE_TIMEOUT_S)
-                )
+            findings += await _check_public_url(settings, streams)
     return findings
+
+
+def _check_environment(settings: Settings) -> Iterator[Finding]:
+    """Look at what was set beside the settings, and at files that they name."""
+    for name in find_unknown_names():
+        yield warning(name, "looks like a setting and is none", "Correct its name, or unset it.")
+    if settings.client_certificate_file:
+        yield check_client_certificate(Path(settings.client_certificate_file), now=datetime.now(UTC))
+    telemetry = read_telemetry()
+    if telemetry.exporters:
+        try:
+            prepare_exporters(telemetry)
+        except ConfigError as error:
+            yield warning("traces", str(error), "Install what is named, or unset the variables of OTEL_.")
+        else:
+            yield ok("traces", f"are sent by {', '.join(telemetry.exporters)}")
+
+
+async def _check_rich(settings: Settings) -> list[Finding]:
+    """Look at what rich notifications need, where they are on."""
+    if not settings.is_rich:
+        return []
+    findings = list(check_encryption_keys(lambda: build_key_ring(settings)))
+    async with open_authority(settings) as authority:
+        return [*findings, await check_signing_keys(authority, now=SystemClock().now())]
+
+
+async def _check_public_url(settings: Settings, streams: Streams) -> list[Finding]:
+    """Try PUBLIC_URL; where no web of ours runs on this machine yet, one answers while we look."""
+    bundle = Path(settings.ca_bundle) if settings.ca_bundle else None
+    graph_host = urlsplit(settings.graph_url).hostname or ""
+    is_local = is_loopback(graph_host)
+    public = PublicUrl(
+        url=settings.public_url,
+        trust=build_trust(bundle),
+        graph_trust=build_trust(None) if bundle and not is_local else None,
+        is_local=is_local,
+        timeout_s=HANDSHAKE_TIMEOUT_S,
+    )
+    try:
+        async with _web_answering(settings, streams):
+            return [finding async for finding in check_public_url(public)]
+    except ConfigError as error:
+        return [_explain_setting(sentence) for sentence in error.faults]
 
 
 async def _check_mailboxes(settings: Settings, streams: Streams, graph: Graph) -> list[Finding]:

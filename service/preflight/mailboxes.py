@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from service.clock import Clock
-from service.errors import AccessError, GraphError, ServiceError, TokenError
+from service.errors import AccessError, GoneError, GraphError, ServiceError, TokenError
 from service.graph.client import TokenSource
 from service.ports import DeliveryOption, DeltaReader, Directory, DirectoryPerson, SubscriptionApi
-from service.preflight.finding import Finding, fault, ok, warning
+from service.preflight.clocks import judge_clock
+from service.preflight.finding import Finding, State, fault, ok, warning
+from service.preflight.permissions import (
+    CALENDARS,
+    MAIL,
+    SETTINGS,
+    USERS,
+    choose_remedy,
+    cite,
+    read_consented,
+)
 from service.reconcile.model import MailboxKey, OwnerKey
 from service.roster import RosterEntry
 from service.subscriptions.faults import classify_fault, describe_fault
+from service.subscriptions.records import FaultKind
 from service.subscriptions.resolve import choose_inboxes
 
-_SKEW_MAX_S: Final = 60
-_GRANT: Final = "Grant the application permission {permission} with admin consent, and cover this mailbox."
+_LOOK_AGAIN: Final = "Run check again; look at Graph's service health if it stays."
+
+
+@dataclass(slots=True, kw_only=True)
+class _Use:
+    """How the calls for one permission went."""
+
+    granted: int = 0
+    denied: int = 0
 
 
 class MailboxCheck:
-    """Asks Graph what the service will ask."""
+    """Asks Graph what the service will ask; used once."""
 
     def __init__(
         self,
@@ -39,11 +58,17 @@ class MailboxCheck:
         self._subscriptions = subscriptions
         self._clock = clock
         self._reads_whole_mailboxes = reads_whole_mailboxes
+        self._consented: frozenset[str] | None = None
+        self._uses = {permission: _Use() for permission in (USERS, CALENDARS, SETTINGS, MAIL)}
+        self._told_clock = False
 
     async def check(self, roster: Iterable[RosterEntry]) -> AsyncIterator[Finding]:
-        """Look at token, subscriptions, and each owner with their inboxes; stops where there is no token."""
+        """Look at token, subscriptions, and each owner with their inboxes; stops where there is no token.
+
+        Ends with a line for each permission that was used.
+        """
         try:
-            await self._tokens.fetch_token()
+            self._consented = read_consented(await self._tokens.fetch_token())
         except TokenError as error:
             yield fault("token", str(error), error.remedy or "Check tenant, client id and credential.")
             return
@@ -52,6 +77,24 @@ class MailboxCheck:
         for entry in roster:
             async for finding in self._check_owner(entry):
                 yield finding
+        for permission, use in self._uses.items():
+            if use.granted or use.denied:
+                yield self._sum_up(permission, use)
+
+    def _sum_up(self, permission: str, use: _Use) -> Finding:
+        """Tell a permission that is missing from a mailbox that is kept from us."""
+        subject, calls = f"permission {permission}", use.granted + use.denied
+        if not use.denied:
+            return ok(subject, f"{calls} of {calls} calls were granted")
+        detail = f"{use.denied} of {calls} calls were denied"
+        remedy = choose_remedy(permission, self._consented)
+        if use.granted:
+            remedy = (
+                f"{permission} works for others: take the denied mailboxes into the scope of the access "
+                "policy or RBAC assignment."
+            )
+        judge = fault if permission in (MAIL, CALENDARS) else warning
+        return judge(subject, detail, remedy)
 
     async def _check_subscriptions(self) -> Finding:
         try:
@@ -66,102 +109,123 @@ class MailboxCheck:
         yield finding
         if person is None:
             return
-        yield await self._check_calendar(subject, person.key)
-        delegates, finding = await self._find_delegates(entry, person.key)
-        yield finding
+        async for finding in self._check_calendar(subject, person.key):
+            yield finding
+        names: dict[MailboxKey, str] = {person.key: str(entry.address)}
+        yield await self._find_delegates(entry, person.key, names)
+        delegates = [key for key in names if key != person.key]
         option, finding = await self._find_option(subject, person.key)
         yield finding
-        for inbox in choose_inboxes(
-            person.key, delegates, option, reads_whole_mailboxes=self._reads_whole_mailboxes
-        ):
-            yield await self._check_inbox(inbox)
+        whole = self._reads_whole_mailboxes
+        for inbox in choose_inboxes(person.key, delegates, option, reads_whole_mailboxes=whole):
+            yield await self._check_inbox(inbox, names)
 
     async def _find_person(self, address: str) -> tuple[DirectoryPerson | None, Finding]:
         """Give the person; known by the address alone where the directory may not be read."""
         subject = f"person {address}"
         try:
             person = await self._directory.find_person(address)
-        except AccessError:
+        except AccessError as error:
+            self._uses[USERS].denied += 1
             key = MailboxKey(address)
             stand_in = DirectoryPerson(key=key, address=address, name="", aliases=())
             return stand_in, warning(
                 subject,
-                "the directory may not be read: aliases and changed addresses are not recognised",
-                _GRANT.format(permission="User.Read.All"),
+                f"{cite(error)}: aliases and changed addresses are not recognised",
+                choose_remedy(USERS, self._consented),
             )
         except GraphError as error:
             return None, _explain(subject, error)
+        self._uses[USERS].granted += 1
         return person, ok(subject, f"{person.name}, {len(person.aliases)} addresses")
 
-    async def _check_calendar(self, subject: str, key: MailboxKey) -> Finding:
-        now = self._clock.now()
-        look = self._delta.start_calendar(OwnerKey(key), start=now, end=now + timedelta(days=1))
+    async def _check_calendar(self, subject: str, key: MailboxKey) -> AsyncIterator[Finding]:
+        """Read the calendar of a day, and the time of Graph with it, once."""
+        subject, now = f"{subject}, calendar", self._clock.now()
         try:
-            page = await look
+            page = await self._delta.start_calendar(OwnerKey(key), start=now, end=now + timedelta(days=1))
         except GraphError as error:
-            return _explain(f"{subject}, calendar", error)
-        skew_s = abs((page.at.to_datetime() - now).total_seconds())
-        if skew_s > _SKEW_MAX_S:
-            return warning(
-                f"{subject}, calendar",
-                f"can be read, but our clock and Graph's are {skew_s:.0f} s apart",
-                "Keep the clock by NTP: it decides on renewals and on what is late.",
-            )
-        return ok(f"{subject}, calendar", "can be read (Calendars.Read)")
+            yield self._deny(subject, error, CALENDARS)
+            return
+        self._uses[CALENDARS].granted += 1
+        yield ok(subject, f"can be read ({CALENDARS})")
+        if not self._told_clock:
+            self._told_clock = True
+            yield judge_clock("Graph", page.at.to_datetime(), self._clock.now())
 
-    async def _find_delegates(self, entry: RosterEntry, key: MailboxKey) -> tuple[list[MailboxKey], Finding]:
+    async def _find_delegates(
+        self, entry: RosterEntry, key: MailboxKey, names: dict[MailboxKey, str]
+    ) -> Finding:
+        """Add the delegates' mailboxes and addresses to `names`."""
         subject = f"owner {entry.address}, delegates"
         try:
             addresses = entry.delegates
             if addresses is None:
                 addresses = await self._directory.fetch_delegates(key)
-            keys = [await self._key_of(address) for address in addresses]
+            gone = [address for address in addresses if not await self._add_delegate(address, names)]
         except GraphError as error:
-            return [], _explain(subject, error)
+            return self._deny(subject, error, CALENDARS)
         named = "named in the roster" if entry.delegates is not None else "discovered"
-        return keys, ok(subject, f"{len(keys)} {named}")
+        if gone:
+            return warning(
+                subject,
+                f"{len(addresses)} {named}, of whom the directory does not know {', '.join(gone)}",
+                "Correct the roster, or let the owner remove who left from the calendar's delegates.",
+            )
+        return ok(subject, f"{len(addresses)} {named}")
 
-    async def _key_of(self, address: str) -> MailboxKey:
+    async def _add_delegate(self, address: str, names: dict[MailboxKey, str]) -> bool:
         try:
-            return (await self._directory.find_person(address)).key
+            names[(await self._directory.find_person(address)).key] = str(address)
         except AccessError:
-            return MailboxKey(address)
+            names[MailboxKey(address)] = str(address)
+        except GoneError:
+            return False
+        return True
 
     async def _find_option(self, subject: str, key: MailboxKey) -> tuple[DeliveryOption, Finding]:
+        subject = f"{subject}, mailbox settings"
         try:
             option = await self._directory.fetch_delivery_option(key)
         except AccessError as error:
+            self._uses[SETTINGS].denied += 1
             return DeliveryOption.DELEGATE_ONLY, warning(
-                f"{subject}, mailbox settings",
-                f"may not be read ({error.code or error.status}): Exchange's default is taken to hold",
-                _GRANT.format(permission="MailboxSettings.Read"),
+                subject,
+                f"{cite(error)}: Exchange's default is taken to hold",
+                choose_remedy(SETTINGS, self._consented),
             )
         except GraphError as error:
-            return DeliveryOption.DELEGATE_ONLY, _explain(f"{subject}, mailbox settings", error)
-        return option, ok(f"{subject}, mailbox settings", str(option))
+            return DeliveryOption.DELEGATE_ONLY, _explain(subject, error)
+        self._uses[SETTINGS].granted += 1
+        return option, ok(subject, str(option))
 
-    async def _check_inbox(self, inbox: MailboxKey) -> Finding:
-        subject = f"inbox {inbox}"
-        return await _try(
-            subject, "can be read (Mail.Read)", self._delta.start_inbox(inbox, received_since=self._soon())
-        )
+    async def _check_inbox(self, inbox: MailboxKey, names: Mapping[MailboxKey, str]) -> Finding:
+        subject, look = f"inbox {names.get(inbox, inbox)}", self._look_into(inbox)
+        try:
+            await look
+        except GraphError as error:
+            return self._deny(subject, error, MAIL)
+        self._uses[MAIL].granted += 1
+        return ok(subject, f"can be read ({MAIL})")
 
-    def _soon(self) -> datetime:
-        """Give a time from which no message has arrived, so that none is read."""
-        return self._clock.now() + timedelta(minutes=10)
+    def _look_into(self, inbox: MailboxKey) -> Awaitable[Any]:
+        """Ask for messages as sweeps do, from a time on at which none has arrived, so that none is read."""
+        soon: datetime = self._clock.now() + timedelta(minutes=10)
+        if self._reads_whole_mailboxes:
+            return self._delta.list_messages(inbox, received_since=soon)
+        return self._delta.start_inbox(inbox, received_since=soon)
 
-
-async def _try(subject: str, success: str, call: Awaitable[Any]) -> Finding:
-    try:
-        await call
-    except GraphError as error:
-        return _explain(subject, error)
-    return ok(subject, success)
+    def _deny(self, subject: str, error: GraphError, permission: str) -> Finding:
+        """Say what is wrong; a denial by the permission that was needed."""
+        if not isinstance(error, AccessError) or classify_fault(error) is not FaultKind.ACCESS:
+            return _explain(subject, error)
+        self._uses[permission].denied += 1
+        return fault(subject, cite(error), choose_remedy(permission, self._consented))
 
 
 def _explain(subject: str, error: ServiceError) -> Finding:
     """Say in the keeper's words what is wrong and what to do."""
     detail, _, remedy = describe_fault(error, classify_fault(error)).partition(": ")
     if not remedy:
-        detail, remedy = str(error), "Run check again; look at Graph's service health if it stays."
-    return fault(subject, detail, remedy[:1].upper() + remedy[1:])
+        detail, remedy = str(error), _LOOK_AGAIN
+    return Finding(subject=subject, state=State.FAULT, detail=detail, remedy=remedy[:1].upper() + remedy[1:])

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final, Protocol
 
 from service.errors import StreamError
 from service.intake.appender import Durability
+from service.preflight.clocks import judge_clock
 from service.preflight.finding import Finding, fault, ok, warning
 from service.streams.keys import KeyNames
 from service.streams.link import RedisLink
-from service.streams.server_facts import ServerFacts, fetch_server_facts, probe_writes
+from service.streams.server_facts import ServerFacts, fetch_server_facts, fetch_server_time, probe_writes
 
-_SUBJECT = "Redis"
+_SUBJECT: Final = "Redis"
+_LAYOUT: Final = "Redis keys"
+_MIB: Final = 1 << 20
+_FULL: Final = 0.8
+"""From this share of maxmemory on somebody should look: without room Redis takes no writes."""
+
+
+class RecordedLayout(Protocol):
+    """What Redis says about how the keys there were written."""
+
+    async def find_layout_fault(self) -> str:
+        """Say how layout or partitions differ and what to do; empty where they fit. Raises `StreamError`."""
 
 
 async def check_redis(link: RedisLink, keys: KeyNames, durability: Durability) -> list[Finding]:
@@ -19,21 +33,39 @@ async def check_redis(link: RedisLink, keys: KeyNames, durability: Durability) -
     try:
         facts = await fetch_server_facts(link, keys)
         refusal = await probe_writes(link, keys)
+        clock = judge_clock("Redis", await fetch_server_time(link, keys), datetime.now(UTC))
     except StreamError as error:
         return [fault(_SUBJECT, str(error), "Check REDIS_URL, and that the server is up and lets us in.")]
-    if refusal:
-        return [fault(_SUBJECT, refusal, "Make the server take writes: free memory, or name the master.")]
-    return list(judge_server(facts, durability))
+    return [*judge_server(facts, durability, refusal=refusal), clock]
 
 
-def judge_server(facts: ServerFacts, durability: Durability) -> Iterator[Finding]:
-    """Judge a server by what it says of itself: version, eviction, persistence, DURABILITY."""
+async def check_layout(generation: RecordedLayout) -> Finding:
+    """Compare how the keys were written with how this release and these settings would write them."""
+    try:
+        difference = await generation.find_layout_fault()
+    except StreamError as error:
+        return fault(_LAYOUT, str(error), "Check REDIS_URL, and that the server is up and lets us in.")
+    detail, _, remedy = difference.partition(": ")
+    return fault(_LAYOUT, detail, remedy[:1].upper() + remedy[1:]) if difference else ok(_LAYOUT, "fits")
+
+
+def judge_server(facts: ServerFacts, durability: Durability, *, refusal: str = "") -> Iterator[Finding]:
+    """Judge a server by what it says of itself: version, eviction, memory, persistence, DURABILITY.
+
+    Args:
+        refusal: why it takes no writes; empty where it does.
+    """
     version = f"{facts.product} {'.'.join(map(str, facts.version))}"
-    if facts.is_supported:
+    if refusal:
+        yield fault(
+            _SUBJECT, f"{version}: {refusal}", "Make the server take writes: free memory, or name the master."
+        )
+    elif facts.is_supported:
         yield ok(_SUBJECT, f"{version}, takes writes")
     else:
         yield fault(_SUBJECT, f"{version} is too old", "Use Redis 7.0 or later, or Valkey.")
     yield _judge_eviction(facts)
+    yield _judge_memory(facts)
     yield _judge_persistence(facts)
     yield _judge_durability(facts, durability)
 
@@ -49,6 +81,16 @@ def _judge_eviction(facts: ServerFacts) -> Finding:
         f"maxmemory-policy is {facts.eviction}: state would vanish when memory is short",
         "Set maxmemory-policy to noeviction.",
     )
+
+
+def _judge_memory(facts: ServerFacts) -> Finding:
+    subject, used = "Redis memory", f"{facts.used_bytes / _MIB:.0f} MiB used"
+    if not facts.limit_bytes:
+        return ok(subject, f"{used}, no limit")
+    detail = f"{used} of {facts.limit_bytes / _MIB:.0f} MiB"
+    if facts.used_bytes < _FULL * facts.limit_bytes:
+        return ok(subject, detail)
+    return warning(subject, detail, "Raise maxmemory, or lower STREAM_MAXLEN and RETENTION_DAYS.")
 
 
 def _judge_persistence(facts: ServerFacts) -> Finding:

@@ -86,20 +86,29 @@ class RedisGeneration:
         Raises:
             LayoutError: they differ; says what to do.
         """
-        layout, version, partitions = self._keys.layout, str(LAYOUT_VERSION), str(self._keys.partitions)
-        await self._link.call("HSETNX", layout, "version", version)
-        await self._link.call("HSETNX", layout, "partitions", partitions)
-        held = await self._link.call("HGETALL", layout)
-        if held["version"] != version:
-            raise LayoutError(
+        await self._link.call("HSETNX", self._keys.layout, "version", str(LAYOUT_VERSION))
+        await self._link.call("HSETNX", self._keys.layout, "partitions", str(self._keys.partitions))
+        if difference := await self.find_layout_fault():
+            raise LayoutError(difference)
+
+    async def find_layout_fault(self) -> str:
+        """Say how layout or partitions differ from what is recorded and what to do; empty where they fit.
+
+        Writes nothing; where nothing is recorded all fits.
+        """
+        version, partitions = str(LAYOUT_VERSION), str(self._keys.partitions)
+        held = await self._link.call("HGETALL", self._keys.layout)
+        if held.get("version", version) != version:
+            return (
                 f"the keys of {self._keys.stream} have layout {held['version']}, this release has {version}: "
                 "run the release that wrote them, or follow its migration."
             )
-        if held["partitions"] != partitions:
-            raise LayoutError(
+        if held.get("partitions", partitions) != partitions:
+            return (
                 f"PARTITIONS is {partitions}, but the keys of {self._keys.stream} were written with "
                 f"{held['partitions']}: set it back, or choose another STREAM and let all be read anew."
             )
+        return ""
 
     async def _look(self, partition: int, raise_to: str) -> tuple[bool, int]:
         """Give whether a partition's state is there and the newest, and its watermark as it was found."""

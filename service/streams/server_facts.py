@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from service.errors import StreamError
@@ -75,6 +76,18 @@ async def fetch_server_facts(link: RedisLink, keys: KeyNames) -> ServerFacts:
         used_bytes=int(info.get("used_memory", 0)),
         limit_bytes=int(info.get("maxmemory", 0)),
     )
+
+
+async def fetch_server_time(link: RedisLink, keys: KeyNames) -> datetime:
+    """Ask for the server's time, UTC, by which epochs are counted.
+
+    Raises:
+        StreamError: Redis is away.
+
+    Source: https://redis.io/docs/latest/commands/time/
+    """
+    seconds, microseconds = await link.call_at(keys.intake, "TIME")
+    return datetime.fromtimestamp(int(seconds), UTC) + timedelta(microseconds=int(microseconds))
 
 
 async def probe_writes(link: RedisLink, keys: KeyNames) -> str:

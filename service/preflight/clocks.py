@@ -1,0 +1,34 @@
+"""How far clocks are apart, and whether that harms. No I/O.
+
+A clock that is wrong spoils client assertions and TLS, and the times by which lateness and renewals are
+decided.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from service.preflight.finding import Finding, fault, ok, warning
+
+NOTICED_S: Final = 5.0
+"""Beyond what a second's resolution and the way there and back explain; the dashboard tells from there on."""
+HARMFUL_S: Final = 60.0
+_REMEDY: Final = "Keep {whose} by NTP: it decides on renewals, on what is late, and whether a token is good."
+
+
+def judge_clock(name: str, theirs: datetime, ours: datetime) -> Finding:
+    """Judge another clock by one look at it.
+
+    Args:
+        name: whose clock it is, such as `Graph`.
+    """
+    ahead_s = (theirs - ours).total_seconds()
+    subject = f"clock of {name}"
+    if abs(ahead_s) <= NOTICED_S:
+        return ok(subject, "agrees with ours")
+    side = "ahead of" if ahead_s > 0 else "behind"
+    detail = f"{abs(ahead_s):.0f} s {side} ours"
+    whose = "this machine's clock" if name == "Graph" else f"the clock of {name}, and this machine's,"
+    judge = fault if abs(ahead_s) > HARMFUL_S else warning
+    return judge(subject, detail, _REMEDY.format(whose=whose))

@@ -1,0 +1,1 @@
+"""`check`, with a fault of each kind planted."""
