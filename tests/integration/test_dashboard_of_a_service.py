@@ -41,7 +41,7 @@ async def test_any_process_shows_all_and_says_when_one_of_them_dies(surroundings
 
         async def is_well() -> bool:
             seen = await look()
-            return seen["troubles"] == [] and seen["ownersReady"] == 1
+            return bool(seen["troubles"] == [] and seen["ownersReady"] == 1)
 
         await wait_for(is_well)
         asking = await Asking.prepare(surroundings.sandbox, session)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -43,8 +44,8 @@ async def test_a_collector_gets_the_trace_that_an_update_carries(
 
     async def read_trace() -> str:
         async with Redis.from_url(redis_url, decode_responses=True) as redis:
-            entries = await redis.xrange(KeyNames(stream=prefix, partitions=1).updates(0))
-        return next((fields["traceparent"] for _, fields in entries), "")
+            entries: Any = await redis.xrange(KeyNames(stream=prefix, partitions=1).updates(0))
+        return next((str(fields["traceparent"]) for _, fields in entries), "")
 
     async with collecting(received) as address:
         environment = {
