@@ -3,6 +3,7 @@
 #   make test                  every test, on all cores (PYTEST_ARGS="tests/unit -q" narrows it, JOBS=0: one by one)
 #   make check                 what must pass before a commit: format, lint, types, tests
 #   make sdk-check             the sandbox, asked by Microsoft's JavaScript SDK (needs Node 20 and npm)
+#   make examples-check        the consumer in Node of deploy/examples (needs Node 18 and npm)
 #   make deploy-tools          what the tests of deploy/ need beside: Helm, shellcheck, hadolint, Kubernetes' schemas
 #   make simulate SEEDS=1000   histories of the whole service under faults, on a clock of their own (SEED=n: that one)
 #   make trials TRIAL=leaders  lost notifications, lost subscriptions, a lost Redis: real processes (all: half an hour)
@@ -36,7 +37,7 @@ DEMO_READY := $(VENV)/.demo-ready
 TEST_READY := $(VENV)/.test-ready
 DEPLOY_READY := $(VENV)/.deploy-ready
 
-.PHONY: demo test check deploy-tools attack fuzz bench bench-calls bench-keeper sdk-check simulate trials rules mutate clean
+.PHONY: demo test check deploy-tools examples-check attack fuzz bench bench-calls bench-keeper sdk-check simulate trials rules mutate clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO_READY)
@@ -49,6 +50,9 @@ check: $(TEST_READY)
 	@BIN=$(BIN) sh .ci/check
 
 deploy-tools: $(DEPLOY_READY)
+
+examples-check: $(TEST_READY)
+	@exec $(BIN)/python -m tests.examples
 
 sdk-check: $(TEST_READY)
 	@exec $(BIN)/python -m tests.sdk
