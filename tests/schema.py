@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,47 @@ ANSWERS = frozenset({"accepted", "tentativelyAccepted", "declined"})
 
 
 @cache
-def _validators() -> tuple[Draft202012Validator, Draft202012Validator]:
-    schema = json.loads(SCHEMA_FILE.read_text())
+def _schema() -> dict[str, Any]:
+    """Give the published schema with every reference put in, which is resolved anew at each use otherwise."""
+    schema: dict[str, Any] = json.loads(SCHEMA_FILE.read_text())
     Draft202012Validator.check_schema(schema)
-    entry = {"$schema": schema["$schema"], "$defs": schema["$defs"], "$ref": "#/$defs/entry"}
-    return (
-        Draft202012Validator(entry, format_checker=FormatChecker()),
-        Draft202012Validator(schema, format_checker=FormatChecker()),
-    )
+    definitions = schema["$defs"]
+
+    def put_in(part: Any) -> Any:
+        if isinstance(part, list):
+            return [put_in(each) for each in part]
+        if not isinstance(part, dict):
+            return part
+        rest = {name: put_in(each) for name, each in part.items() if name not in ("$ref", "contentSchema")}
+        if "$ref" not in part:
+            return rest
+        named: dict[str, Any] = put_in(definitions[part["$ref"].removeprefix("#/$defs/")])
+        assert not rest.keys() & named.keys() - {"description"}
+        return {**named, **rest}
+
+    whole: dict[str, Any] = put_in(schema)
+    return whole
+
+
+@cache
+def _validator_of(what: str) -> Draft202012Validator:
+    """Give the validator of the `entry`, of a member of its data, or of the `data` without its members."""
+    schema = _schema()
+    payload = {name: part for name, part in schema.items() if name != "$defs"}
+    assert payload.keys() <= {"$schema", "$id", "title", "description", "type", "required", "properties"}
+    parts = {
+        **payload.pop("properties"),
+        "entry": schema["$defs"]["entry"],
+        "data": payload,
+    }
+    return Draft202012Validator(parts[what], format_checker=FormatChecker())
+
+
+@lru_cache(maxsize=2000)
+def _list_faults(what: str, text: str) -> tuple[str, ...]:
+    """Give what is wrong with a part; the owner and the event of an update are most often as in others."""
+    errors = _validator_of(what).iter_errors(json.loads(text))
+    return tuple(f"{what} {error.json_path}: {error.message}" for error in errors)
 
 
 def check_entries(entries: Iterable[Mapping[str, str]]) -> None:
@@ -50,18 +83,19 @@ def check_entry(entry: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         AssertionError: with the first thing that is wrong.
     """
-    envelope, payload = _validators()
-    _demand(envelope, dict(entry))
+    _demand("entry", dict(entry))
     data: dict[str, Any] = json.loads(entry["data"])
-    _demand(payload, data)
+    _demand("data", data)
+    for member in data.keys() & _schema()["properties"].keys():
+        _demand(member, data[member])
     assert entry["id"] == f"{entry['epoch']}-{int(entry['sequence'])}"
     assert not entry.get("time", "").startswith("0001-")
     _check_kind(entry, data)
     return data
 
 
-def _demand(validator: Draft202012Validator, value: object) -> None:
-    faults = [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
+def _demand(what: str, value: object) -> None:
+    faults = _list_faults(what, json.dumps(value, sort_keys=True))
     assert not faults, faults
 
 

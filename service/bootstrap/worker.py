@@ -57,7 +57,7 @@ def build_worker(
         watch=watching.current,
         desk=LifecycleDesk(records=streams.records),
         intake=streams.intake,
-        people=People(streams.states, graph.directory, clock=clock, limits=take_people_limits(settings)),
+        people=People(graph.directory, clock=clock, limits=take_people_limits(settings)),
         notified=notified,
         on_order_unclear=partial(rich_observer.data_unread, reason=Unread.ORDER_UNCLEAR),
         tracing=tracing,

@@ -97,6 +97,7 @@ class Committer:
         with_snapshot: bool = False,
         look_again: Collection[EventId] = (),
         traceparent: str = "",
+        stored: StoredMeeting | None = None,
     ) -> Outcome:
         """Join facts with what is held of the meeting and publish what consumers do not hold yet.
 
@@ -105,6 +106,7 @@ class Committer:
             with_snapshot: say everything once more.
             look_again: events to be read once more, later.
             traceparent: of the step before; updates carry the commit's, which follows it.
+            stored: what was just read of the meeting; it is read again where somebody committed since.
 
         Raises:
             StreamError: Redis refused, or every race was lost.
@@ -112,7 +114,7 @@ class Committer:
         facts = tuple(facts)
         for _ in range(self._limits.races_max):
             with self._tracing.span(SpanName.DERIVE, parent=traceparent) as span:
-                stored = await self._states.read(owner.key, meeting)
+                stored = stored or await self._states.read(owner.key, meeting)
                 before = decode_state(stored.fields)
                 now = self._clock.now()
                 decision = decide(
@@ -140,6 +142,7 @@ class Committer:
                     stream_ids = () if commit is None else (await self._states.commit(commit)).stream_ids
             except ConflictingVersionError:
                 self._on_conflict()
+                stored = None
                 continue
             return Outcome(before=before, decision=decision, stream_ids=stream_ids)
         raise StreamError(f"lost {self._limits.races_max} races for one meeting")

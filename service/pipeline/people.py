@@ -15,8 +15,7 @@ from typing import Final
 
 from service.clock import Clock, SystemClock
 from service.errors import AccessError, GoneError, PayloadError, RefusedError
-from service.pipeline.committer import read_state
-from service.ports import Directory, StateStore
+from service.ports import Directory, StoredMeeting
 from service.reconcile.facts import MeetingFacts, join_all
 from service.reconcile.identities import (
     Known,
@@ -35,6 +34,7 @@ from service.reconcile.identities import (
 )
 from service.reconcile.matching import normalize_address
 from service.reconcile.model import Address, AliasFact, Fact, MeetingKey, ResponseFact
+from service.reconcile.state import decode_state
 from service.roster import WatchedOwner
 
 _NO_PAIRS: Final[Mapping[Address, Address]] = MappingProxyType({})
@@ -110,13 +110,11 @@ class People:
 
     def __init__(
         self,
-        states: StateStore,
         directory: Directory | None = None,
         *,
         clock: Clock | None = None,
         limits: PeopleLimits | None = None,
     ) -> None:
-        self._states = states
         self._limits = limits or PeopleLimits()
         self._known = KnownPeople(directory, clock or SystemClock(), self._limits)
 
@@ -126,20 +124,21 @@ class People:
         meeting: MeetingKey,
         facts: Iterable[Fact],
         *,
+        stored: StoredMeeting,
         paired: Mapping[Address, Address] = _NO_PAIRS,
         is_thorough: bool = False,
     ) -> list[AliasFact]:
         """Give what is newly known of who is who, once these facts have joined.
 
         Args:
+            stored: what is held of the meeting.
             paired: a second address of whom a message came from, by the first.
             is_thorough: look whoever answers up for a second row, at the price of a request for each.
 
         Raises:
-            StreamError: the state could not be read.
             GraphError, TokenError: the directory could not be asked this time.
         """
-        state = await read_state(self._states, owner.key, meeting)
+        state = decode_state(stored.fields)
         facts = tuple(facts)
         joined = join_all(state.facts, facts)
         listing = list_meeting(joined)

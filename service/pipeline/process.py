@@ -82,7 +82,7 @@ class Processor:
         self._watch = watch
         self._desk = desk
         self._snapshots = Snapshots(states=states, committer=committer, intake=intake, watch=watch)
-        self._people = people or People(states)
+        self._people = people or People()
         self._notified = notified
         self._tracing = tracing
         self._told = ToldItems(reader, states, on_order_unclear=on_order_unclear)
@@ -240,10 +240,12 @@ class Processor:
         paired: Mapping[Address, Address] | None = None,
         look_again: Collection[EventId] = (),
     ) -> Processed:
+        stored = await self._states.read(owner.key, meeting)
         aliases = await self._people.find_aliases(
             owner,
             meeting,
             facts,
+            stored=stored,
             paired=paired or {},
             is_thorough=entry.origin is not Origin.NOTIFICATION,  # sweeps look again
         )
@@ -254,6 +256,7 @@ class Processor:
             is_baseline=entry.origin is Origin.BASELINE or not owner.is_baselined,
             look_again=look_again,
             traceparent=entry.traceparent,
+            stored=stored,
         )
         updates = tuple(str(said.type) for said in outcome.said)
         return Processed(

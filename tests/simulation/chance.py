@@ -9,8 +9,9 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-_QUICK_S: Final = ((0.0, 0.0, 0.0, 0.001, 0.02), (0.0, 0.0, 0.1, 0.5))
-_SLOW_S: Final = (0.0, 0.05, 0.3, 1.5)
+_QUICK_S: Final = ((None, None, 0.0, 0.001, 0.02), (None, None, 0.1, 0.5))
+_SLOW_S: Final = (None, 0.05, 0.3, 1.5)
+"""None: nobody goes first."""
 
 
 class Chance:
@@ -34,4 +35,6 @@ class Chance:
 
     async def pause(self, *, is_long_way: bool = False) -> None:
         """Let others go first, or not: what two processes do at one time falls together anyhow."""
-        await asyncio.sleep(self.pick(_SLOW_S if is_long_way else self._quick_s))
+        pause_s = self.pick(_SLOW_S if is_long_way else self._quick_s)
+        if pause_s is not None:
+            await asyncio.sleep(pause_s)

@@ -66,9 +66,13 @@ class FactsBook:
         kept = book.copy()
         self._held, self._epochs, self._ended = kept._held, kept._epochs, kept._ended
 
-    def end_epochs(self) -> None:
-        """Keep the facts whatever epochs come next: the state is the same, and is told anew."""
-        self._ended = set(self._held)
+    def end_epochs(self, held: Iterable[Meeting]) -> None:
+        """Keep the facts whatever epochs come next: the state is the same, and is told anew.
+
+        Args:
+            held: the meetings that have state; of the others nothing is kept when they begin again.
+        """
+        self._ended = set(held)
 
     def clear(self) -> None:
         """Forget everything, as the server did."""

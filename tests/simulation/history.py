@@ -9,8 +9,6 @@ from datetime import timedelta
 from traceback import format_exception
 from typing import Any, Final
 
-import redis
-
 from service.errors import ServiceError
 from service.intake.client_state import ResourceKind
 from service.sandbox.beliefs import Beliefs
@@ -38,6 +36,7 @@ from tests.simulation.tenant import Tenant
 from tests.simulation.trouble import Trouble
 from tests.simulation.virtual_time import VirtualClock, VirtualLoop
 from tests.simulation.vitals import start_task
+from tests.simulation.wire import Wire
 
 PAUSES_S: Final = (0.2, 0.2, 1.0, 3.0, 3.0, 3.0, 10.0, 40.0, 100.0)
 LONG_PAUSES_S: Final = (3.0, 60.0, 900.0, 3600.0)
@@ -65,7 +64,7 @@ class Played:
     story: str
 
 
-def play(seed: int, client: redis.Redis) -> Played:
+def play(seed: int, wire: Wire) -> Played:
     """Play one history on a server that is shared with others.
 
     Raises:
@@ -74,11 +73,11 @@ def play(seed: int, client: redis.Redis) -> Played:
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.get_loop().set_task_factory(start_task)
         runner.get_loop().set_exception_handler(_pass_over)
-        return runner.run(_play(seed, client))
+        return runner.run(_play(seed, wire))
 
 
-async def _play(seed: int, client: redis.Redis) -> Played:
-    history = History(seed, client)
+async def _play(seed: int, wire: Wire) -> Played:
+    history = History(seed, wire)
     try:
         return await history.play()
     except Exception as error:
@@ -95,12 +94,12 @@ RICH_SEEDS: Final = 10**15
 class History:
     """One history; everything in it follows from the seed."""
 
-    def __init__(self, seed: int, client: redis.Redis) -> None:
+    def __init__(self, seed: int, wire: Wire) -> None:
         self.chance = Chance(seed)
         self.clock = VirtualClock(asyncio.get_running_loop())
         self.story = Story(self.clock.now)
         keys = KeyNames(stream=f"history-{seed}", partitions=self.chance.pick((1, 1, 1, 2, 3)))
-        self.server = Server(client, keys, self.clock.now)
+        self.server = Server(wire, keys, self.clock.now)
         self.server.flush()
         self.facts = FactsBook()
         self.server.on_commit = self.facts.note_commit

@@ -7,7 +7,7 @@ must be derived from the facts that were committed from the slow reference.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -47,13 +47,14 @@ class Judge:
         operator: Operator,
         *,
         last_epochs: Mapping[str, int],
-        born_again_from: int,
+        born_again_from: Sequence[int],
     ) -> None:
         """Take everything in.
 
         Args:
             last_epochs: of each source, before Redis last lost something; empty where it did not.
-            born_again_from: how many updates stood on the stream when the state was begun after that.
+            born_again_from: how many updates stood on each partition's stream when the state was begun after
+                that; empty where it was not.
         """
         self._around = around
         self._last_epochs = last_epochs
@@ -78,8 +79,8 @@ class Judge:
         }
         before = {(one["source"], one["id"]) for one in self._server.read_updates()}
         entries = [*self._list_messages(), *self._list_events()]
-        for entry in entries:
-            self._server.ask("XADD", self._around.keys.intake, "*", *_flatten(entry))
+        intake = self._around.keys.intake
+        self._server.ask_all([("XADD", intake, "*", *_flatten(entry)) for entry in entries])
         self._server.grew.set()
         await asyncio.sleep(REREADING_S)
         await self._server.wait_until_idle()
@@ -134,7 +135,7 @@ class Judge:
         check_entries(raw)
         assert not self._server.breaches, f"taken and must not have been: {self._server.breaches}"
         assert len({(one["source"], one["id"]) for one in raw}) == len(raw), "an id came twice"
-        fresh = raw[self._born_again_from :]
+        fresh = self._server.read_updates(self._born_again_from)
         late = [
             one["source"] for one in fresh if int(one["epoch"]) <= self._last_epochs.get(one["source"], 0)
         ]
@@ -172,12 +173,15 @@ class Judge:
 
     def _judge_keys(self) -> None:
         keys = self._around.keys
-        for name in self._server.list_keys():
+        names = self._server.list_keys()
+        types = self._server.ask_all([("TYPE", name) for name in names])
+        lifetimes_ms = self._server.ask_all([("PTTL", name) for name in names])
+        for name, held, lifetime_ms in zip(names, types, lifetimes_ms, strict=True):
             kinds = [key for key in KEYS if key.matches(name, keys.stream, keys.partitions)]
             assert len(kinds) == 1, f"{name} is none of the documented keys"
-            assert self._server.ask("TYPE", name) == kinds[0].type, name
+            assert held == kinds[0].type, name
             must_end = kinds[0].lifetime in (Lifetime.MEETING, Lifetime.LEASE)
-            assert (self._server.ask("PTTL", name) > 0) == must_end, f"lifetime of {name}"
+            assert (lifetime_ms > 0) == must_end, f"lifetime of {name}"
             named = [owner for owner in self._operator.removed if owner in name]
             assert not named, f"{name} names somebody who is off the roster"
 

@@ -198,11 +198,7 @@ class WorkerProcess(Process):
             intake=self.streams.intake,
             notified=_build_notified(around, reader) if around.is_rich else None,
             on_order_unclear=partial(around.data.data_unread, reason=Unread.ORDER_UNCLEAR),
-            people=People(
-                self.streams.states,
-                GraphDirectory(dispatcher.alone, observer=SilentObserver()),
-                clock=around.clock,
-            ),
+            people=People(GraphDirectory(dispatcher.alone, observer=SilentObserver()), clock=around.clock),
         )
         worker = Worker(
             consumer=self.name,
@@ -252,9 +248,9 @@ class KeeperProcess(Process):
             options=KeeperOptions(
                 messages=around.messages,
                 lifetime_s=(1_440 if around.is_rich else 10_080) * 60.0,
-                lease_s=40,
+                lease_s=60,
                 backoff=BACKOFF,
-                keeper=KeeperLimits(tick_s=15, put_off_s=1),
+                keeper=KeeperLimits(tick_s=24, put_off_s=1),
                 owners=OwnerLimits(resolve_interval_s=SWEEP_S),
                 reading=ReadingLimits(
                     sweep_interval_s=NEVER_S if around.means is Means.NOTIFICATIONS else SWEEP_S,

@@ -6,24 +6,24 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import redis
 import structlog
 
 from service.embedded import Listener, embedded_redis
 from tests.simulation.history import HistoryError, Played, play
-from tests.simulation.server import open_client
+from tests.simulation.server import open_wire
+from tests.simulation.wire import Wire
 
 
 class Stage:
     """Plays histories one after another."""
 
-    def __init__(self, client: redis.Redis) -> None:
-        self._client = client
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
 
     @property
-    def client(self) -> redis.Redis:
+    def wire(self) -> Wire:
         """The connection of all histories."""
-        return self._client
+        return self._wire
 
     def play(self, seed: int) -> Played:
         """Play one.
@@ -32,7 +32,7 @@ class Stage:
             HistoryError: it did not come right.
         """
         with structlog.testing.capture_logs():
-            return play(seed, self._client)
+            return play(seed, self._wire)
 
     def try_seed(self, seed: int) -> str:
         """Play one; gives the story of what went wrong, empty where nothing did."""
@@ -49,9 +49,9 @@ def open_stage() -> Iterator[Stage]:
     with asyncio.Runner() as runner:
         server = embedded_redis(listener=Listener.UNIX, is_append_only=False)
         running = runner.run(server.__aenter__())
-        client = open_client(running.url)
+        wire = open_wire(running.url)
         try:
-            yield Stage(client)
+            yield Stage(wire)
         finally:
-            client.close()
+            wire.close()
             runner.run(server.__aexit__(None, None, None))

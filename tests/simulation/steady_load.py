@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
-import redis
 from yarl import URL
 
 from service.intake.client_state import ResourceKind
@@ -36,6 +35,7 @@ from tests.simulation.server import Server
 from tests.simulation.tenant import Tenant
 from tests.simulation.virtual_time import VirtualClock, VirtualLoop
 from tests.simulation.vitals import start_task
+from tests.simulation.wire import Wire
 
 MAILS_PER_ANSWER: Final = 10
 BASELINE_S: Final = 120.0
@@ -44,7 +44,7 @@ _STREAM: Final = "steady-load"
 
 
 def play(
-    client: redis.Redis,
+    wire: Wire,
     *,
     owners: int,
     answers: int,
@@ -63,13 +63,13 @@ def play(
     """
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.get_loop().set_task_factory(start_task)
-        return runner.run(_play(client, owners, answers, pace, is_burst=is_burst, window_s=window_s))
+        return runner.run(_play(wire, owners, answers, pace, is_burst=is_burst, window_s=window_s))
 
 
 async def _play(
-    client: redis.Redis, owners: int, answers: int, pace: float, *, is_burst: bool, window_s: float
+    wire: Wire, owners: int, answers: int, pace: float, *, is_burst: bool, window_s: float
 ) -> tuple[Counter[str], int]:
-    load = SteadyLoad(client, owners=owners, window_s=window_s)
+    load = SteadyLoad(wire, owners=owners, window_s=window_s)
     try:
         await load.begin(guests=-(-answers // owners))
         await load.run(answers, pace, is_burst=is_burst)
@@ -104,10 +104,10 @@ class _CountedWorker(WorkerProcess):
 class SteadyLoad:
     """Owners with a delegate each, guests who answer, and strangers who write."""
 
-    def __init__(self, client: redis.Redis, *, owners: int, window_s: float) -> None:
+    def __init__(self, wire: Wire, *, owners: int, window_s: float) -> None:
         chance, clock = _Punctual(7), VirtualClock(asyncio.get_running_loop())
         keys = KeyNames(stream=_STREAM)
-        self._server = Server(client, keys, clock.now)
+        self._server = Server(wire, keys, clock.now)
         self._server.flush()
         self._keys = keys
         web = Web(self._server, chance, clock, keys)

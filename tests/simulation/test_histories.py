@@ -30,6 +30,8 @@ BROKE = {
     40082: "an owner taken off a roster that was just lost was put back by the keeper",
     40084: "the history ended while a worker still had work in its hands",
     50001: "a meeting that was long past was read again",
+    5005: "facts of a meeting forgotten before the backup was made were held against what came after",
+    5020: "what was told before a loss in one partition was taken for what was told after it in another",
 }
 """Each seed that failed, and what was wrong then. What a seed draws changes with the simulation, so each
 fault also has a test of its own where it was; these stay as histories that were hard once."""

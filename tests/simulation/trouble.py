@@ -16,7 +16,7 @@ from tests.simulation.story import Story
 class _Backup:
     facts: FactsBook
     last_epochs: dict[str, int]
-    born_again_from: int
+    born_again_from: list[int]
 
 
 class Trouble:
@@ -26,13 +26,14 @@ class Trouble:
         level: how much of it there is, 0 to 1.
         last_epochs: of each source, what it had when Redis last lost something, and the service knew of it;
             empty where it did not.
-        born_again_from: how many updates stood on the stream when the state was begun after that.
+        born_again_from: how many updates stood on each partition's stream when the state was begun after
+            that; empty where it was not.
     """
 
     def __init__(self, around: Surroundings, web: Web, crew: Crew, story: Story) -> None:
         self.level: float = around.chance.pick((0.0, 0.5, 1.0, 1.0))
         self.last_epochs: dict[str, int] = {}
-        self.born_again_from = 0
+        self.born_again_from: list[int] = []
         self._told_epochs: dict[str, int] = {}
         self._around = around
         self._chance: Chance = around.chance
@@ -142,9 +143,10 @@ class Trouble:
 
     def _note_generation(self) -> None:
         """Take note that the service knows of a loss, of everything or to a backup: epochs rise."""
-        self._around.facts.end_epochs()
+        facts, keys = self._around.facts, self._around.keys
+        facts.end_epochs([one for one in facts.meetings() if self._server.ask("EXISTS", keys.meeting(*one))])
         self.last_epochs.update(self._told_epochs)
-        self.born_again_from = len(self._server.read_updates())
+        self.born_again_from = self._server.count_updates()
 
     def _back_up_or_restore(self) -> None:
         """Make a backup, or go back to the one that there is, however old."""

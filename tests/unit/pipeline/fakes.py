@@ -44,19 +44,24 @@ class StillClock:
 
 @dataclass
 class MemoryStates:
-    """State of meetings in a dictionary; `races` commits are lost before one is taken."""
+    """State of meetings in a dictionary; counts readings; `races` commits are lost before one is taken."""
 
     races: int = 0
+    reads: int = 0
     meetings: dict[tuple[str, str], StoredMeeting] = field(default_factory=dict)
     published: list[Mapping[str, str]] = field(default_factory=list)
     commits: list[Commit] = field(default_factory=list)
     event_ids: dict[tuple[str, str], tuple[MeetingKey, InstanceKey]] = field(default_factory=dict)
 
     async def read(self, owner: OwnerKey, meeting: MeetingKey) -> StoredMeeting:
+        self.reads += 1
+        return self._held(owner, meeting)
+
+    def _held(self, owner: OwnerKey, meeting: MeetingKey) -> StoredMeeting:
         return self.meetings.get((owner, meeting), StoredMeeting(fields={}, version=0, epoch=None))
 
     async def commit(self, commit: Commit) -> Committed:
-        stored = await self.read(commit.owner, commit.meeting)
+        stored = self._held(commit.owner, commit.meeting)
         if self.races > 0:
             self.races -= 1
             raise ConflictingVersionError("lost a race")

@@ -286,6 +286,16 @@ async def test_a_lost_race_is_joined_again() -> None:
     assert world.states.said() == ["attendee.added ann"]
 
 
+async def test_an_answer_costs_two_readings_of_the_state_and_one_more_for_each_lost_race() -> None:
+    world = World()
+    world.put_event("e1", event(1, row("ann")))
+    await world.event("e1")
+    world.put_message("m1", response("ann", "accepted", 5))
+    world.states.races, before = 2, world.states.reads
+    assert await world.message("m1") is Ending.PUBLISHED
+    assert world.states.reads - before == 2 + 2
+
+
 async def test_lifecycle_notifications_go_to_the_desk() -> None:
     world = World()
     entry = IntakeEntry(kind=Kind.LIFECYCLE, origin=Origin.NOTIFICATION, lifecycle="missed")

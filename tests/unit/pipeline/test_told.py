@@ -55,7 +55,7 @@ class ToldWorld(World):
             watch=lambda: self.watch,
             desk=self.desk,
             intake=self.intake,
-            people=People(self.states, self.directory, clock=self.clock),
+            people=People(self.directory, clock=self.clock),
             notified=self.notified,
             on_order_unclear=lambda entry: self.unclear.append(entry.item),
         )

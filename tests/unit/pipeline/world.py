@@ -102,7 +102,7 @@ class World:
             watch=lambda: self.watch,
             desk=self.desk,
             intake=self.intake,
-            people=People(self.states, self.directory, clock=self.clock),
+            people=People(self.directory, clock=self.clock),
             tracing=tracing,
         )
 
