@@ -293,6 +293,9 @@ class IntakeStream(Protocol):
     async def release_due(self, now: datetime, *, count: int) -> int:
         """Append what has come due (retries and timers) to the intake stream; gives how many."""
 
+    async def find_last_id(self) -> str:
+        """Give the id of the last entry on the stream; `0-0` where there is none."""
+
 
 # --- Redis: state of meetings ---
 
@@ -406,6 +409,7 @@ class Book(StrEnum):
     MAILBOXES = "mailboxes"
     REQUESTS = "requests"
     NOTIFIED = "notified"
+    OUTAGES = "outages"
 
 
 class Records(Protocol):
@@ -413,6 +417,9 @@ class Records(Protocol):
 
     async def read_all(self, book: Book) -> dict[str, str]:
         """Give all records of a book; may be empty."""
+
+    async def read(self, book: Book, names: Sequence[str]) -> dict[str, str]:
+        """Give those of these records that there are."""
 
     async def write(self, book: Book, records: Mapping[str, str], *, fence: int | None = None) -> None:
         """Write these records and raise the book's counter, atomically.

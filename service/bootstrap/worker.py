@@ -9,8 +9,10 @@ from service.bootstrap.graph_side import Graph
 from service.bootstrap.identity import name_process
 from service.bootstrap.redis_side import Streams
 from service.clock import SystemClock
+from service.limits.keeper import take_message_kind
 from service.limits.worker import (
     take_calendar_limits,
+    take_catch_up_limits,
     take_people_limits,
     take_retry_limits,
     take_worker_limits,
@@ -18,6 +20,7 @@ from service.limits.worker import (
 from service.metrics import Metrics
 from service.observing import RichObserver, WorkerObserver
 from service.pipeline.calendar import CalendarReads
+from service.pipeline.catching_up import CatchingUp
 from service.pipeline.people import People
 from service.pipeline.process import Processor
 from service.pipeline.watching import BookWatching
@@ -28,6 +31,7 @@ from service.roles.witness import Witness
 from service.roles.worker import WorkerRole
 from service.settings import Settings
 from service.subscriptions.desk import LastHeard, LifecycleDesk
+from service.subscriptions.outage import OutageReader
 from service.tracing.spans import UNTRACED, Tracing
 
 
@@ -70,6 +74,13 @@ def build_worker(
         clock=clock,
         metrics=observer,
         hearing=LastHeard(records=streams.records, clock=clock, interval_s=settings.heard_interval_s),
+        gate=CatchingUp(
+            intake=streams.intake,
+            generation=streams.generation,
+            book=OutageReader(records=streams.records, messages=take_message_kind(settings)),
+            clock=clock,
+            limits=take_catch_up_limits(settings),
+        ),
         limits=take_worker_limits(settings),
         retry_limits=take_retry_limits(settings),
         tracing=tracing,

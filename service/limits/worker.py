@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from service.pipeline.calendar import CalendarLimits
+from service.pipeline.catching_up import CatchUpLimits
 from service.pipeline.people import PeopleLimits
 from service.pipeline.retry import RetryLimits
 from service.pipeline.worker import WorkerLimits
@@ -12,6 +13,11 @@ from service.settings import Settings
 def take_calendar_limits(settings: Settings) -> CalendarLimits:
     """Give the bounds of reading along."""
     return CalendarLimits(occurrences_max=settings.occurrences_read_max)
+
+
+def take_catch_up_limits(settings: Settings) -> CatchUpLimits:
+    """Give how long what came during an outage waits for the inboxes to be read."""
+    return CatchUpLimits(wait_max_s=settings.catch_up_wait_max_s)
 
 
 def take_people_limits(settings: Settings) -> PeopleLimits:

@@ -83,6 +83,12 @@ class Hearing(Protocol):
     async def flush(self, *, is_last: bool = False) -> None: ...
 
 
+class Gate(Protocol):
+    """Says which entries may be processed now, and puts the others off."""
+
+    async def let_through(self, taken: Sequence[Delivered], watch: WatchList) -> Sequence[Delivered]: ...
+
+
 class Worker:
     """Works off the intake stream; any number of workers may run."""
 
@@ -96,6 +102,7 @@ class Worker:
         clock: Clock,
         metrics: WorkerMetrics,
         hearing: Hearing | None = None,
+        gate: Gate | None = None,
         limits: WorkerLimits | None = None,
         retry_limits: RetryLimits | None = None,
         jitter: Callable[[], float] = random.random,
@@ -108,6 +115,7 @@ class Worker:
         self._clock = clock
         self._metrics = metrics
         self._hearing = hearing
+        self._gate = gate
         self._limits = limits or WorkerLimits()
         self._retry_limits = retry_limits or RetryLimits()
         self._jitter = jitter
@@ -167,9 +175,11 @@ class Worker:
         await self._take_all([delivered for delivered in taken if delivered.id not in self._taken])
 
     async def _take_all(self, taken: Sequence[Delivered]) -> None:
-        """Take entries, once the watch list is at least as new as they are."""
+        """Take entries, once the watch list is at least as new as they are; those that may be processed."""
         if taken:
             await self._watching.refresh()
+        if self._gate is not None:
+            taken = await self._gate.let_through(taken, self._watching.current())
         for delivered in taken:
             self._take(delivered)
 

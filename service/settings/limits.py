@@ -78,6 +78,10 @@ class WorkerLimitSettings(BaseSettings):
     retry_first_wait_s: Seconds = Field(0.5, description="before the first retry; doubles from there")
     retry_wait_max_s: Seconds = Field(300.0, description="before any retry: the largest back-off")
     retry_after_max_s: Seconds = Field(3600.0, description="Graph's own wish is honoured up to this")
+    catch_up_wait_max_s: Wait = Field(
+        60.0,
+        description="after an outage, how long notifications wait until inboxes are read in order; 0: not",
+    )
     races_max: Count = Field(20, description="lost commits that are joined again before a retry")
     look_again_s: Seconds = Field(
         1800.0, description="after which a meeting that an answer made known is read again: two sweeps"

@@ -131,6 +131,11 @@ class RedisIntakeStream:
         """
         return await self._due_list.release(now, count=count, append=self._append_flat)
 
+    async def find_last_id(self) -> str:
+        """Give the id of the last entry on the stream; `0-0` where there is none."""
+        last = await self._link.call("XREVRANGE", self._key, "+", "-", "COUNT", 1)
+        return str(last[0][0]) if last else _START
+
     # --- Keeping house ---
 
     async def ensure_group(self) -> None:

@@ -33,6 +33,13 @@ class RedisRecords:
         records: dict[str, str] = await self._link.call("HGETALL", self._keys.book(book))
         return records
 
+    async def read(self, book: Book, names: Sequence[str]) -> dict[str, str]:
+        """Give those of these records that there are."""
+        if not names:
+            return {}
+        texts = await self._link.call("HMGET", self._keys.book(book), *names)
+        return {name: text for name, text in zip(names, texts, strict=True) if text is not None}
+
     async def write(self, book: Book, records: Mapping[str, str], *, fence: int | None = None) -> None:
         """Write these records and raise the book's counter, atomically; no records, no change.
 

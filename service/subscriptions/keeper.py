@@ -26,6 +26,7 @@ from service.subscriptions.leadership import Leadership
 from service.subscriptions.ledger import Ledger
 from service.subscriptions.owners import Owners
 from service.subscriptions.reading import Reading
+from service.subscriptions.records import Outage
 from service.subscriptions.requests import OpenRequests
 from service.subscriptions.schedule import Duty, DutyKind, Schedule
 from service.subscriptions.subscribing import Subscribing, reading_of
@@ -116,7 +117,9 @@ class Keeper:
         self._limits = limits or KeeperLimits()
         self._seed = seed
         self._is_fresh = True
+        self._led_before: tuple[datetime | None] | None = None
         self._is_leaving = False
+        self._has_begun = False
         self._crew = Crew(self._limits.places, on_free=self._fill_place)
         self._open = OpenRequests()
         self._answering = Answering(
@@ -170,8 +173,10 @@ class Keeper:
         """
         is_new_term = await self._leadership.renew()
         self._metrics.leading(is_leading=self._leadership.is_leading)
-        goes_on = self._leadership.is_leading and not is_new_term
+        self._has_begun = self._has_begun and not is_new_term
+        goes_on = self._leadership.is_leading and self._has_begun
         is_intact = await self._generation.exists(led_at=self._clock.now() if goes_on else None)
+        self._led_before = self._led_before or (self._generation.led_at,)
         before = self._ledger.roster_known
         is_roster_new = is_intact and await self._ledger.refresh_roster()
         is_intact = is_intact and (not is_roster_new or await self._is_still_intact(before))
@@ -180,7 +185,7 @@ class Keeper:
             return
         if not is_intact:
             await self._begin_generation()
-        elif is_new_term:
+        elif not self._has_begun:
             await self._begin_term(led_at=self._generation.led_at if self._is_fresh else None)
         elif is_roster_new:
             self._owners.follow_roster()
@@ -224,12 +229,20 @@ class Keeper:
             return
         if self._is_fresh and self._seed and not self._ledger.roster:
             await self._ledger.write_roster(_by_address(self._seed))
+        if self._is_fresh and self._has_nobody_led:
+            await self._ledger.write_outage(Outage(ended_at=self._clock.now()))
         self._owners.begin_term()
         self._subscribing.begin_term()
         self._comparing.begin_term(led_at=led_at)
         self._reading.begin_term(is_fresh=self._is_fresh)
         self._is_fresh = False
+        self._has_begun = True
         _log.info("keeper.term_begun", fence=self._leadership.fence, owners=len(self._ledger.roster))
+
+    @property
+    def _has_nobody_led(self) -> bool:
+        """Tell whether nobody led since this process first looked: the whole service may have been away."""
+        return self._led_before == (self._generation.led_at,)
 
     async def _begin_generation(self) -> None:
         """Start again after the state was lost or is an older one: what we still know goes back, and

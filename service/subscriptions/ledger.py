@@ -20,7 +20,9 @@ from service.roster import (
     encode_record,
 )
 from service.subscriptions.records import (
+    LAST_OUTAGE,
     MailboxRecord,
+    Outage,
     OwnerProgress,
     Request,
     SubscriptionRecord,
@@ -192,6 +194,10 @@ class Ledger:
     async def write_request(self, name: str, request: Request) -> None:
         """Write down how far an operator's request is."""
         await self._write(Book.REQUESTS, {name: encode(request)})
+
+    async def write_outage(self, outage: Outage) -> None:
+        """Write down that no keeper led for a while, in the place of what was known of an earlier time."""
+        await self._write(Book.OUTAGES, {LAST_OUTAGE: encode(outage)})
 
     async def drop_requests_naming(self, owner: OwnerKey) -> None:
         """Forget requests and outcomes that name an owner: they are not watched any more."""

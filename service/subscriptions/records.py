@@ -225,7 +225,20 @@ class Request:
         return f"{self.kind}|{subject}|{self.at}"
 
 
-Record = SubscriptionRecord | MailboxRecord | OwnerProgress | Request
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """A time in which no keeper led, as the keeper found it that ended it.
+
+    Attributes:
+        ended_at: when that keeper began to lead; every resource is read from then on.
+    """
+
+    ended_at: datetime
+
+
+LAST_OUTAGE: Final = "last"
+"""The one name in the book of outages."""
+Record = SubscriptionRecord | MailboxRecord | OwnerProgress | Request | Outage
 
 
 def encode(record: Record) -> str:
@@ -255,6 +268,11 @@ def decode_owner_progress(text: str) -> OwnerProgress:
 def decode_request(text: str) -> Request:
     """Read a request back; raises as `decode_subscription` does."""
     return msgspec.json.decode(text, type=Request)
+
+
+def decode_outage(text: str) -> Outage:
+    """Read a record back; raises as `decode_subscription` does."""
+    return msgspec.json.decode(text, type=Outage)
 
 
 def name_owner_progress(address: Address) -> str:

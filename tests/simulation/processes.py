@@ -22,6 +22,7 @@ from service.graph.subscriptions import GraphSubscriptions
 from service.intake.client_state import ResourceKind, derive_client_state_keys
 from service.intake.notification import Accepted, build_rules, parse_notifications
 from service.pipeline.calendar import CalendarReads
+from service.pipeline.catching_up import CatchingUp, CatchUpLimits
 from service.pipeline.committer import CommitLimits
 from service.pipeline.people import People
 from service.pipeline.process import Processor
@@ -45,6 +46,7 @@ from service.subscriptions.assembly import KeeperOptions, KeeperPorts, build_kee
 from service.subscriptions.desk import LastHeard, LifecycleDesk
 from service.subscriptions.faults import Backoff
 from service.subscriptions.keeper import KeeperLimits
+from service.subscriptions.outage import OutageReader
 from service.subscriptions.owners import OwnerLimits
 from service.subscriptions.reading import ReadingLimits
 from service.subscriptions.subscribe import Destination
@@ -208,6 +210,13 @@ class WorkerProcess(Process):
             clock=around.clock,
             metrics=_SILENT,
             hearing=LastHeard(records=self.streams.records, clock=around.clock),
+            gate=CatchingUp(
+                intake=self.streams.intake,
+                generation=self.streams.generation,
+                book=OutageReader(records=self.streams.records, messages=around.messages),
+                clock=around.clock,
+                limits=CatchUpLimits(look_first_s=10, look_max_s=30),
+            ),
             limits=WorkerLimits(block_s=60, claim_idle_s=20, claim_every_s=30, due_every_s=30),
             retry_limits=RETRIES,
             jitter=around.chance.random.random,

@@ -44,6 +44,16 @@ async def test_entries_are_read_once_and_in_order(streams: Streams) -> None:
     assert await streams.link.call("XLEN", streams.keys.intake) == 0
 
 
+async def test_the_last_id_is_that_of_the_entry_at_the_end_whoever_has_it(streams: Streams) -> None:
+    assert await streams.intake.find_last_id() == "0-0"
+    await streams.intake.append([build_entry("a"), build_entry("b")])
+    entries = await streams.intake.read("a", count=2, block_s=0)
+    assert await streams.intake.find_last_id() == entries[-1].id
+    await streams.intake.acknowledge([entries[-1].id])
+    assert await streams.intake.find_last_id() == entries[0].id
+    await streams.intake.acknowledge([entries[0].id])
+
+
 async def test_thousands_of_entries_are_appended_at_once(streams: Streams) -> None:
     await streams.intake.append([build_entry(str(number)) for number in range(5_000)])
     await streams.intake.acknowledge(
@@ -281,6 +291,7 @@ async def test_every_method_says_that_redis_is_away(prefix: str, streams: Stream
         intake.dead_letter(entry, reason="r", detail="", at=NOW),
         intake.defer(entry, build_entry("a"), due_at=NOW),
         intake.release_due(NOW, count=1),
+        intake.find_last_id(),
         intake.ensure_group(),
         intake.measure(),
     ]

@@ -24,6 +24,8 @@ async def test_records_are_written_read_and_dropped_by_book(streams: Streams) ->
     await streams.records.write(Book.OWNERS, {"a": "other"})
     await streams.records.write(Book.ROSTER, {"a": "2"})
     assert await streams.records.read_all(Book.ROSTER) == {"a": "2", "b:{}": "é"}
+    assert await streams.records.read(Book.ROSTER, ["never there", "b:{}"]) == {"b:{}": "é"}
+    assert await streams.records.read(Book.ROSTER, []) == {}
     await streams.records.drop(Book.ROSTER, ["a", "never there"])
     assert await streams.records.read_all(Book.ROSTER) == {"b:{}": "é"}
     assert await streams.records.read_all(Book.OWNERS) == {"a": "other"}

@@ -198,6 +198,9 @@ class MemoryIntake:
     async def release_due(self, now: datetime, *, count: int) -> int:
         return 0
 
+    async def find_last_id(self) -> str:
+        return self.waiting[-1].id if self.waiting else "0-0"
+
 
 @dataclass
 class StillWatching:

@@ -68,17 +68,29 @@ class VirtualClock:
 
 
 class MemoryRecords:
-    """Books in memory, fenced by a lease where they are given one."""
+    """Books in memory, fenced by a lease where they are given one.
+
+    Attributes:
+        outages: books of which the next reading fails, once for each.
+    """
 
     def __init__(self, lease: MemoryLease | None = None) -> None:
         self.books: dict[Book, dict[str, str]] = {book: {} for book in Book}
         self.counters: dict[Book, int] = dict.fromkeys(Book, 0)
         self.is_away = False
+        self.outages: list[Book] = []
         self._lease = lease
 
     async def read_all(self, book: Book) -> dict[str, str]:
         self._check()
+        if book in self.outages:
+            self.outages.remove(book)
+            raise StreamError("Redis was away for a moment")
         return dict(self.books[book])
+
+    async def read(self, book: Book, names: Sequence[str]) -> dict[str, str]:
+        self._check()
+        return {name: self.books[book][name] for name in names if name in self.books[book]}
 
     async def write(self, book: Book, records: Mapping[str, str], *, fence: int | None = None) -> None:
         self._check(fence)
@@ -192,6 +204,9 @@ class MemoryIntake:
 
     async def defer(self, entry: Delivered, retry: IntakeEntry, *, due_at: datetime) -> None:
         raise AssertionError("the keeper puts off no entries")
+
+    async def find_last_id(self) -> str:
+        raise AssertionError("the keeper does not ask how far the stream is")
 
     async def release_due(self, now: datetime, *, count: int) -> int:
         raise AssertionError("the keeper releases no entries")

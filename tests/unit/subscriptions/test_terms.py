@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from service.entries import Origin
+from service.errors import StreamError
+from service.intake.client_state import ResourceKind
 from service.ports import Book
+from service.reconcile.model import MailboxKey
 from service.subscriptions.assembly import KeeperOptions
+from service.subscriptions.outage import OutageReader
+from service.subscriptions.records import Fault, FaultKind, MailboxRecord, encode
 from tests.unit.subscriptions.play import (
     ADELE_INBOX,
     ALEX_EVENTS,
@@ -111,3 +118,47 @@ async def test_many_mailboxes_do_not_come_at_once() -> None:
     assert len(play.tenant.living()) == 120
     assert (await play.read_status()).is_ready
     assert busiest <= sum(KeeperOptions().keeper.places.values())
+
+
+async def test_a_term_that_redis_interrupted_as_it_began_begins_again() -> None:
+    play = await watching()
+    keeper = play.build_keeper("keeper-2")
+    play.clock.advance(30)
+    play.records.outages = [Book.MAILBOXES]
+    with pytest.raises(StreamError):
+        await keeper.tick()
+    await play.run(keeper, seconds=2)
+    read = {one.name: one.staleness_s for one in (await play.read_status()).resources}
+    assert all(staleness_s is not None and staleness_s < 5 for staleness_s in read.values()), read
+
+
+async def test_an_outage_is_written_down_by_the_keeper_that_ends_it_and_by_no_other() -> None:
+    play = await watching()
+    outages = OutageReader(records=play.records, messages=ResourceKind.INBOX)
+    first = await outages.find_outage_end()
+    leader, standby = play.build_keeper("keeper-2"), play.build_keeper("keeper-3")
+    play.clock.advance(30)
+    began_at = play.clock.now()
+    await play.run(leader, seconds=0.5)
+    assert (first != began_at, await outages.find_outage_end()) == (True, began_at)
+    await standby.tick()
+    await play.run(leader, seconds=2)
+    await play.run(standby, seconds=30)
+    assert play.lease.holder == "keeper-3"
+    assert await outages.find_outage_end() == began_at
+
+
+async def test_who_must_catch_up_learns_which_inboxes_were_read_since_or_cannot_be() -> None:
+    play = await watching()
+    outages = OutageReader(records=play.records, messages=ResourceKind.INBOX)
+    adele, nobody = MailboxKey("id-adele"), MailboxKey("id-nobody")
+    now = play.clock.now()
+    assert await outages.find_read({adele, nobody}, since=now) == frozenset()
+    play.clock.advance(30)
+    await play.run(play.build_keeper("keeper-2"), seconds=2)
+    assert await outages.find_read({adele, nobody}, since=now) == {adele}
+    for kind, is_waited_for in ((FaultKind.ACCESS, False), (FaultKind.PASSING, True)):
+        later = play.clock.now()
+        fault = Fault(kind=kind, words="", attempts=1, since=later, retry_at=later)
+        await play.records.write(Book.MAILBOXES, {"inbox/id-adele": encode(MailboxRecord(fault=fault))})
+        assert await outages.find_read({adele}, since=later) == (set() if is_waited_for else {adele})
