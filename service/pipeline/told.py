@@ -10,7 +10,7 @@ from service.errors import GoneError
 from service.pipeline.calendar import event_fact
 from service.pipeline.committer import read_state
 from service.ports import MailboxReader, StateStore
-from service.reconcile.facts import EventHead, same_slot
+from service.reconcile.facts import EventHead, MeetingFacts, same_slot
 from service.reconcile.model import (
     WHOLE,
     CalendarEvent,
@@ -51,7 +51,7 @@ class ToldItems:
             return None
         state = await read_state(self._states, owner.key, event.meeting)
         fact = event_fact(owner, event)
-        if is_sight_needed(state.facts, fact, event.cancelled):
+        if _may_be_over(entry, state.facts) or is_sight_needed(state.facts, fact, event.cancelled):
             self._on_order_unclear(entry)
             return await self._reader.fetch_event(owner.key, event.details.id)
         return replace(event, seen=stamp_with(state.facts.instance(fact.instance), event.seen))
@@ -85,6 +85,15 @@ class ToldItems:
 
     async def _read_head(self, owner: OwnerKey, meeting: MeetingKey) -> EventHead | None:
         return (await read_state(self._states, owner, meeting)).facts.instance(WHOLE).head
+
+
+def _may_be_over(entry: IntakeEntry, held: MeetingFacts) -> bool:
+    """Tell whether a meeting of which no event was read may have ended before its notification came.
+
+    Whoever is told first that it was changed is told late, as after an outage or when an owner is put back;
+    its end may have been told before, when nobody knew it.
+    """
+    return entry.change == "updated" and all(one.head is None for one in held.instances.values())
 
 
 def _find_version(found: Iterable[Fact]) -> EventFact | None:

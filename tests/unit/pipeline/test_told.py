@@ -216,3 +216,17 @@ async def test_what_is_gone_and_told_of_again_is_read() -> None:
     world.tell_event("e1", event(3000, row("ann")))
     assert await world.event("e1") is Ending.PUBLISHED
     assert world.unclear == ["e1"]
+
+
+async def test_a_meeting_that_is_first_heard_of_by_a_change_is_read_for_it_may_be_over() -> None:
+    world = ToldWorld()
+    world.tell_event("e1", event(1, row("ann")))
+    entry = IntakeEntry(
+        kind=Kind.EVENT, origin=Origin.NOTIFICATION, mailbox="owner", item="e1", change="updated"
+    )
+    assert await world.take(entry) is Ending.NEVER_KNOWN
+    assert (world.states.said(), world.unclear) == ([], ["e1"])
+    await world.take(replace(entry, change="created"))
+    world.tell_event("e1", event(2, row("ann", "accepted", 2)))
+    await world.take(entry)
+    assert (world.states.said(), world.unclear) == (["attendee.added ann", "response.changed ann"], ["e1"])
