@@ -49,6 +49,7 @@ class IntakeEntry:
         etag: the item's etag in the notification, if it had one.
         arrived_at: when we took it, RFC 3339 UTC.
         attempt: how many tries failed before this one, as decimal text.
+        tries: the same by the reason of each failure, such as `throttled:3 no_access:1`.
         owner, meeting, instance, attendee, pair: for `due` entries, the timer's subject; for `snapshot`
             entries, the owner alone, empty for every owner.
         traceparent: W3C trace context of the request that brought it.
@@ -69,6 +70,7 @@ class IntakeEntry:
     etag: str = ""
     arrived_at: str = ""
     attempt: str = "0"
+    tries: str = ""
     owner: str = ""
     meeting: str = ""
     instance: str = ""

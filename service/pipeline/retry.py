@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -58,11 +58,12 @@ class Wait:
     """Try again after so many seconds.
 
     Attributes:
-        is_try: what failed was a try, of which there are so many; a request that never went is none.
+        counted: for which reason a try failed, of which there are so many; None where a request never went,
+            or waiting is certain to help.
     """
 
     seconds: float
-    is_try: bool = True
+    counted: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,7 @@ class GiveUp:
     reason: Reason
 
 
+_REASONS: Final = frozenset(Reason)
 _CLASSES: Final = (
     (PayloadError, Reason.UNREADABLE, False),
     (ThrottledError, Reason.THROTTLED, True),
@@ -85,28 +87,42 @@ _CLASSES: Final = (
 
 
 def decide_retry(
-    error: Exception, attempt: int, *, limits: RetryLimits, jitter: Callable[[], float]
+    error: Exception, tries: Mapping[Reason, int], *, limits: RetryLimits, jitter: Callable[[], float]
 ) -> Wait | GiveUp:
     """Decide what becomes of an entry whose processing failed.
 
+    Each reason has a counter of its own: who was throttled often is not given up at the first refusal.
+
     Args:
-        attempt: how many tries failed before this one, from 0.
+        tries: how many failed before this one, by reason.
         jitter: gives a number from 0 to 1, anew each time.
 
     Source: https://learn.microsoft.com/graph/throttling
     """
     if isinstance(error, HeldBackError):
-        return Wait(seconds=_honour(error.retry_after_s or 0, limits, jitter), is_try=False)
+        return Wait(seconds=_honour(error.retry_after_s or 0, limits, jitter))
     if isinstance(error, LookedTooSoonError):
         return Wait(seconds=1.1)
     reason, attempts_max = _classify(error, limits)
+    attempt = tries.get(reason, 0)
     if attempt + 1 >= attempts_max:
         return GiveUp(reason=reason)
     backoff_s = min(limits.first_wait_s * 2**attempt, limits.wait_max_s)
     wait_s = backoff_s * (0.5 + jitter() / 2)
     if isinstance(error, ThrottledError | SigningKeysError) and error.retry_after_s is not None:
         wait_s = _honour(error.retry_after_s, limits, jitter)
-    return Wait(seconds=wait_s)
+    return Wait(seconds=wait_s, counted=reason)
+
+
+def parse_tries(text: str) -> dict[Reason, int]:
+    """Read how often an entry failed, by reason; what cannot be read counts for nothing."""
+    words = (word.partition(":") for word in text.split())
+    return {Reason(name): int(count) for name, _, count in words if name in _REASONS and count.isdecimal()}
+
+
+def format_tries(tries: Mapping[Reason, int]) -> str:
+    """Give the text in which tries are kept with an entry."""
+    return " ".join(f"{reason}:{count}" for reason, count in tries.items())
 
 
 def _honour(asked_s: float, limits: RetryLimits, jitter: Callable[[], float]) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -22,7 +22,14 @@ from service.errors import StreamError
 from service.pipeline.lanes import lane_of, lanes_of
 from service.pipeline.outcomes import Processed
 from service.pipeline.process import Processor, Read
-from service.pipeline.retry import GiveUp, Reason, RetryLimits, decide_retry
+from service.pipeline.retry import (
+    GiveUp,
+    Reason,
+    RetryLimits,
+    decide_retry,
+    format_tries,
+    parse_tries,
+)
 from service.pipeline.story import tell_story
 from service.ports import Delivered, IntakeStream
 from service.roster import WatchList
@@ -283,8 +290,8 @@ class Worker:
             await self._hearing.note(entry)
 
     async def _retry(self, job: _Job, entry: IntakeEntry, error: Exception) -> None:
-        attempt = _count_attempts(entry)
-        verdict = decide_retry(error, attempt, limits=self._retry_limits, jitter=self._jitter)
+        tries = parse_tries(entry.tries)
+        verdict = decide_retry(error, tries, limits=self._retry_limits, jitter=self._jitter)
         job.span.fail(error)
         if isinstance(verdict, GiveUp):
             await self._bury(job, verdict.reason, f"{type(error).__name__}: {error}")
@@ -298,8 +305,7 @@ class Worker:
             wait_s=round(verdict.seconds, 3),
             error=f"{type(error).__name__}: {error}",
         )
-        tries = attempt + verdict.is_try
-        await self._intake.defer(job.delivered, replace(entry, attempt=str(tries)), due_at=due_at)
+        await self._intake.defer(job.delivered, _count_try(entry, tries, verdict.counted), due_at=due_at)
 
     async def _bury(self, job: _Job, reason: Reason, detail: str) -> None:
         self._metrics.entry_dead_lettered(reason=str(reason))
@@ -344,6 +350,14 @@ def _without_content(delivered: Delivered) -> Delivered:
 
 def _count_attempts(entry: IntakeEntry) -> int:
     return int(entry.attempt) if entry.attempt.isdecimal() else 0
+
+
+def _count_try(entry: IntakeEntry, tries: Mapping[Reason, int], reason: Reason | None) -> IntakeEntry:
+    """Give the entry for its next try; without a reason what failed was no try."""
+    if reason is None:
+        return entry
+    counted = {**tries, reason: tries.get(reason, 0) + 1}
+    return replace(entry, attempt=str(_count_attempts(entry) + 1), tries=format_tries(counted))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -123,4 +123,4 @@ def build_replay(entry: IntakeEntry) -> IntakeEntry:
     One of a baseline stays one, for that decides whether a first sight is a snapshot.
     """
     origin = entry.origin if entry.origin is Origin.BASELINE else Origin.REPLAY
-    return replace(entry, origin=origin, attempt="0")
+    return replace(entry, origin=origin, attempt="0", tries="")

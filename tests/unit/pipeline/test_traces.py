@@ -168,6 +168,7 @@ async def test_lines_of_what_is_put_off_or_given_up_say_which_entry_it_was() -> 
                 lambda traced=traced: traced.world.intake.deferred or traced.world.intake.dead,  # type: ignore[misc]
                 traceparent=INTAKE,
                 attempt=attempt,
+                tries=f"unavailable:{attempt}",
             )
         (line,) = [one for one in logs if one["event"] == event_name]
         known = {key: line[key] for key in ("log_level", "trace_id", "kind", "mailbox", "attempt")}

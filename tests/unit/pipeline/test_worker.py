@@ -93,10 +93,10 @@ async def test_more_entries_than_may_be_in_flight_are_all_processed() -> None:
 async def test_an_error_that_waiting_helps_is_deferred_with_its_attempt_counted() -> None:
     loop = Loop()
     loop.world.reader.errors = [UnavailableError("away", status=503)]
-    loop.give(1, kind="event", mailbox="owner", item="e1", attempt="1")
+    loop.give(1, kind="event", mailbox="owner", item="e1", attempt="1", tries="throttled:1")
     await loop.run_until(lambda: bool(loop.intake.deferred))
     retry, _ = loop.intake.deferred[0]
-    assert (retry.item, retry.attempt) == ("e1", "2")
+    assert (retry.item, retry.attempt, retry.tries) == ("e1", "2", "throttled:1 unavailable:1")
     assert loop.intake.acknowledged == ["1-0"]
 
 
@@ -112,7 +112,7 @@ async def test_a_request_that_was_never_sent_is_no_attempt() -> None:
 async def test_an_answer_that_cannot_be_read_is_dead_lettered_in_the_end() -> None:
     loop = Loop()
     loop.world.reader.errors = [PayloadError("start.dateTime", "an instant")]
-    loop.give(1, kind="event", mailbox="owner", item="e1", attempt="9")
+    loop.give(1, kind="event", mailbox="owner", item="e1", attempt="9", tries="unreadable:9")
     await loop.run_until(lambda: bool(loop.intake.dead))
     assert loop.intake.dead == [("1-0", "unreadable")]
 
@@ -154,7 +154,7 @@ async def test_a_bug_ends_in_the_dead_letters_not_in_the_loop() -> None:
     loop = Loop()
     loop.world.put_event("e1", event(1, row("ann")))
     loop.world.reader.errors = [ZeroDivisionError("a bug")]
-    loop.give(1, kind="event", mailbox="owner", item="e1", attempt="7")
+    loop.give(1, kind="event", mailbox="owner", item="e1", attempt="7", tries="unexpected:7")
     loop.give(2, kind="event", mailbox="owner", item="e1")
     await loop.run_until(lambda: len(loop.intake.acknowledged) == 2)
     assert loop.intake.dead == [("1-0", "unexpected")]

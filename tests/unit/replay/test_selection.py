@@ -83,9 +83,11 @@ def test_a_reason_of_another_release_is_shown_all_the_same() -> None:
 
 
 def test_another_try_begins_anew_and_a_baseline_stays_one() -> None:
-    entry = IntakeEntry(kind=Kind.EVENT, origin=Origin.SWEEP, mailbox="alex", item="e", attempt="3")
+    entry = IntakeEntry(
+        kind=Kind.EVENT, origin=Origin.SWEEP, mailbox="alex", item="e", attempt="3", tries="no_access:3"
+    )
     again = build_replay(entry)
-    assert (again.origin, again.attempt, again.item) == (Origin.REPLAY, "0", "e")
+    assert (again.origin, again.attempt, again.tries, again.item) == (Origin.REPLAY, "0", "", "e")
     baseline = IntakeEntry(kind=Kind.EVENT, origin=Origin.BASELINE, mailbox="alex", item="e", attempt="3")
     assert (build_replay(baseline).origin, build_replay(baseline).attempt) == (Origin.BASELINE, "0")
 
