@@ -33,7 +33,7 @@ from service.pipeline.retry import (
 from service.pipeline.story import tell_story
 from service.ports import Delivered, IntakeStream
 from service.roster import WatchList
-from service.tracing.spans import UNTRACED, Span, SpanName, Tracing, Value, find_trace_id
+from service.tracing.spans import UNTRACED, Span, SpanName, Tracing, find_trace_id
 
 _log = structlog.get_logger("worker")
 
@@ -205,10 +205,8 @@ class Worker:
         job = _Job(delivered=delivered)
         lane = ""
         with suppress(ValueError):
-            job.entry = parse_entry(delivered.fields)
-            job.span = self._begin_span(delivered, job.entry)
-            job.followed = replace(job.entry, traceparent=job.span.traceparent)
-            job.fetched = asyncio.create_task(self._processor.fetch(job.followed))
+            job.entry = self._follow(job)
+            job.fetched = asyncio.create_task(self._processor.fetch(job.entry))
             lane = lane_of(job.entry, self._current_lanes())
         queue = self._lanes.get(lane)
         if queue is None:
@@ -218,18 +216,28 @@ class Worker:
             task.add_done_callback(self._tasks.discard)
         queue.put_nowait(job)
 
-    def _begin_span(self, delivered: Delivered, entry: IntakeEntry) -> Span:
-        told: dict[str, Value] | None = None
+    def _follow(self, job: _Job) -> IntakeEntry:
+        """Read the entry, with the trace of this try in place of that of the step before.
+
+        Raises:
+            ValueError: it is none.
+        """
+        delivered = job.delivered
+        span = self._tracing.begin(SpanName.PROCESS, parent=job.came_from)
+        entry = parse_entry({**delivered.fields, "traceparent": span.traceparent})
+        job.span = span
         if self._tracing.is_on:
-            told = {
-                "messaging.system": "redis",
-                "messaging.message.id": delivered.id,
-                "response_sync.kind": str(entry.kind),
-                "response_sync.origin": str(entry.origin),
-                "response_sync.attempt": _count_attempts(entry),
-                "response_sync.deliveries": delivered.deliveries,
-            }
-        return self._tracing.begin(SpanName.PROCESS, parent=entry.traceparent, attributes=told)
+            span.tell(
+                {
+                    "messaging.system": "redis",
+                    "messaging.message.id": delivered.id,
+                    "response_sync.kind": str(entry.kind),
+                    "response_sync.origin": str(entry.origin),
+                    "response_sync.attempt": _count_attempts(entry),
+                    "response_sync.deliveries": delivered.deliveries,
+                }
+            )
+        return entry
 
     def _current_lanes(self) -> dict[str, str]:
         watch = self._watching.current()
@@ -273,7 +281,7 @@ class Worker:
     async def _process(self, job: _Job, entry: IntakeEntry, fetched: asyncio.Task[Read]) -> None:
         began = self._clock.monotonic()
         try:
-            processed = await self._processor.process(job.followed or entry, fetched)
+            processed = await self._processor.process(entry, fetched)
         except StreamError:
             raise
         except Exception as error:
@@ -305,7 +313,8 @@ class Worker:
             wait_s=round(verdict.seconds, 3),
             error=f"{type(error).__name__}: {error}",
         )
-        await self._intake.defer(job.delivered, _count_try(entry, tries, verdict.counted), due_at=due_at)
+        retry = replace(_count_try(entry, tries, verdict.counted), traceparent=job.came_from)
+        await self._intake.defer(job.delivered, retry, due_at=due_at)
 
     async def _bury(self, job: _Job, reason: Reason, detail: str) -> None:
         self._metrics.entry_dead_lettered(reason=str(reason))
@@ -366,15 +375,18 @@ class _Job:
 
     Attributes:
         span: of the try; it is not recorded where the entry could not be read.
-        followed: the entry with the trace of this try, as what works on it sees it; what is put off or
-            given up is the entry as it came, so that each try begins at the same place of the trace.
+        entry: has the trace of this try, for what works on it.
     """
 
     delivered: Delivered
     entry: IntakeEntry | None = None
-    followed: IntakeEntry | None = None
     fetched: asyncio.Task[Read] | None = None
     span: Span = field(default_factory=lambda: UNTRACED.begin(SpanName.PROCESS, parent=""))
+
+    @property
+    def came_from(self) -> str:
+        """The trace that the entry came with: each try begins there."""
+        return self.delivered.fields.get("traceparent", "")
 
     def describe(self) -> dict[str, str | int]:
         """Give what each line about the entry begins with."""

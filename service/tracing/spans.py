@@ -132,7 +132,8 @@ class _Passed:
     @property
     def traceparent(self) -> str:
         if not TRACEPARENT.fullmatch(self._parent):
-            self._parent = f"00-{self._random_hex(16)}-{self._random_hex(8)}-01"
+            ids = self._random_hex(24)
+            self._parent = f"00-{ids[:32]}-{ids[32:]}-01"
         return self._parent
 
     def tell(self, attributes: Mapping[str, Value]) -> None: ...
