@@ -1,4 +1,4 @@
-"""What the log line of a processed entry says beyond how it ended. Pure: a line is made of what is given.
+"""What the log line and the span of an entry say of it. Pure: both are made of what is given.
 
 Of mail that is no answer to a watched meeting nothing is logged, not even its id: what names an item, an
 owner or a meeting is told only where a meeting was found.
@@ -10,6 +10,8 @@ from typing import Final
 
 from service.entries import IntakeEntry, Kind
 from service.pipeline.outcomes import Processed
+from service.ports import Delivered
+from service.tracing.spans import Value
 
 _ITEMS: Final = {Kind.MESSAGE: "message_id", Kind.EVENT: "event_id"}
 Told = str | int | list[str]
@@ -30,3 +32,15 @@ def tell_story(entry: IntakeEntry, processed: Processed) -> dict[str, Told]:
     found["skipped"] = list(processed.skipped)
     found["forgery"] = processed.forgery
     return {**{name: told for name, told in found.items() if told}, "updates": list(processed.updates)}
+
+
+def describe_try(delivered: Delivered, entry: IntakeEntry, *, attempts: int) -> dict[str, Value]:
+    """Give what the span of one try says from its beginning."""
+    return {
+        "messaging.system": "redis",
+        "messaging.message.id": delivered.id,
+        "response_sync.kind": str(entry.kind),
+        "response_sync.origin": str(entry.origin),
+        "response_sync.attempt": attempts,
+        "response_sync.deliveries": delivered.deliveries,
+    }

@@ -30,7 +30,7 @@ from service.pipeline.retry import (
     format_tries,
     parse_tries,
 )
-from service.pipeline.story import tell_story
+from service.pipeline.story import describe_try, tell_story
 from service.ports import Delivered, IntakeStream
 from service.roster import WatchList
 from service.tracing.spans import UNTRACED, Span, SpanName, Tracing, find_trace_id
@@ -227,16 +227,7 @@ class Worker:
         entry = parse_entry({**delivered.fields, "traceparent": span.traceparent})
         job.span = span
         if self._tracing.is_on:
-            span.tell(
-                {
-                    "messaging.system": "redis",
-                    "messaging.message.id": delivered.id,
-                    "response_sync.kind": str(entry.kind),
-                    "response_sync.origin": str(entry.origin),
-                    "response_sync.attempt": _count_attempts(entry),
-                    "response_sync.deliveries": delivered.deliveries,
-                }
-            )
+            span.tell(describe_try(delivered, entry, attempts=_count_attempts(entry)))
         return entry
 
     def _current_lanes(self) -> dict[str, str]:
