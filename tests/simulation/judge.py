@@ -16,7 +16,7 @@ from service.intake.client_state import ResourceKind
 from service.reconcile.model import WHOLE, Address, InstanceKey, OwnerKey
 from service.reconcile.zones import find_zone
 from service.sandbox.extended import MeetingUid
-from service.sandbox.items import Event
+from service.sandbox.items import Event, Message
 from service.streams.keys import KEYS, Lifetime
 from service.streams.link import to_ms
 from tests.reference.consumer import Entry, Fold, fold_stream, parse_entry
@@ -96,7 +96,7 @@ class Judge:
             box = self._tenant.world.mailbox(user)
             inbox = box.folder_messages(box.find_folder("inbox"))
             for message in box.all_messages() if self._reads_all else inbox:
-                if message.meeting is None or self._is_held(message.meeting.uid):
+                if self._is_read(message):
                     yield _announce(Kind.MESSAGE, user, message.id)
 
     def _list_events(self) -> Iterator[IntakeEntry]:
@@ -104,6 +104,13 @@ class Judge:
             for event in self._tenant.world.mailbox(owner.id).events.values():
                 if self._is_held(event.uid):
                     yield _announce(Kind.EVENT, owner.id, event.id)
+
+    def _is_read(self, message: Message) -> bool:
+        """Tell whether the service would read a message: after an absence old ones are left alone."""
+        is_old = message.received_at < self._tenant.clock.now() - READ_BACK
+        if self._deeds.was_away and is_old:
+            return False
+        return message.meeting is None or self._is_held(message.meeting.uid)
 
     def _is_held(self, uid: MeetingUid) -> bool:
         """Tell whether the service would read a meeting: one that was forgotten would begin anew."""
