@@ -136,8 +136,8 @@ async def test_every_documented_metric_moves_with_real_traffic(
         for state in ("alive", "missing", "faulty")
     }
     assert sum(scraped["response_sync_mailboxes"].values()) == 2  # throttled ones may be faulty for a moment
-    assert scraped["response_sync_consumer_lag_entries"].keys() == {(prefix, "crm")}
-    assert scraped["response_sync_consumer_trimmed_entries"] == {(prefix, "crm"): 0}
+    assert scraped["response_sync_consumer_lag_entries"].keys() == {("crm", prefix)}
+    assert scraped["response_sync_consumer_trimmed_entries"] == {("crm", prefix): 0}
     assert scraped["response_sync_generations_total"] == {(): 1}
     assert scraped["response_sync_keeper_is_leader"] == {(): 1}
 
