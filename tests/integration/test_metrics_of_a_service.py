@@ -19,6 +19,7 @@ GAUGES = {family.name for family in Metrics().registry.collect() if family.type 
 UNMOVED = {
     "response_sync_answers_skipped_total",  # each answer is told
     "response_sync_commit_conflicts_total",  # two workers at one meeting in the same millisecond
+    "response_sync_graph_held_back_total",  # whether a read meets a closed mailbox is chance
     "response_sync_intake_append_failures_total",  # Redis stays
     "response_sync_notifications_forged_total",  # the notifications are not rich
     "response_sync_redis_memory_limit_bytes",  # Redis has no limit
