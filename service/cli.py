@@ -51,6 +51,16 @@ COMMANDS: Final = {
         "exit 1 on any fault.",
         example="response-sync check --json",
     ),
+    "login": Listed(
+        place="login:login",
+        summary="Sign a person in by a code for a browser, so that the service reads their own mailbox.",
+        example="response-sync login adele@contoso.com",
+    ),
+    "logout": Listed(
+        place="login:logout",
+        summary="Forget a person's sign-in, and end the subscriptions that were made in their name.",
+        example="response-sync logout adele@contoso.com",
+    ),
     "owners": Listed(place="owners:owners", summary="The roster: whose calendars are watched."),
     "subscriptions": Listed(
         place="subscriptions:subscriptions",

@@ -17,6 +17,8 @@ ServiceError
     PayloadError               an answer that we cannot read; keeps the field's path, not its content
   LookedTooSoonError           the answer is of the same second as what it would end: look again
   TokenError                   no access token was to be had; carries the remedy
+    SignInError                a person has to sign in, or to sign in again, before their mailbox can be read
+  SealError                    what is kept under a seal cannot be opened with any key that we have
   SigningKeysError             whether a notification is genuine cannot be told now; carries how long to wait
   StreamError                  Redis refused or is away
     ConflictingVersionError    somebody committed first: join again
@@ -164,13 +166,34 @@ class TokenError(ServiceError):
         code: the OAuth error or AADSTS code; empty where the authority did not answer.
         remedy: one sentence that tells the operator what to do.
         is_permanent: True where waiting will not help (wrong secret, tenant or consent).
+        needs_sign_in: a person's grant is no longer taken: that person has to sign in again.
     """
 
-    def __init__(self, message: str, *, code: str = "", remedy: str = "", is_permanent: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "",
+        remedy: str = "",
+        is_permanent: bool = False,
+        needs_sign_in: bool = False,
+    ) -> None:
         self.code = code
         self.remedy = remedy
         self.is_permanent = is_permanent
+        self.needs_sign_in = needs_sign_in
         super().__init__(message)
+
+
+class SignInError(TokenError):
+    """A person has to sign in, or to sign in again, before their mailbox can be read."""
+
+
+class SealError(ServiceError):
+    """What is kept under a seal cannot be opened with any key that we have."""
+
+    def __init__(self) -> None:
+        super().__init__("no key of ours opens the seal")
 
 
 class SigningKeysError(ServiceError):

@@ -19,6 +19,7 @@ from service.intake.client_state import ResourceKind
 from service.metrics import Measure, Metrics
 from service.ports import Generation
 from service.pulse.reading import Vitals
+from service.sign_ins.record import SignInState, SignInStatus
 from service.streams.intake_stream import IntakeDepth
 from service.streams.server_facts import ServerFacts
 from service.subscriptions.status import KeeperStatus, ResourceStatus
@@ -178,10 +179,13 @@ class MailboxGauges:
             metrics.mailboxes,
             metrics.staleness_seconds,
             metrics.generation_missing,
+            metrics.sign_ins,
+            metrics.sign_in_next_expiry,
         )
         with _hidden_on_failure(shown):
             has_generation = await self._generation.exists()
-            resources = (await self._status.read()).resources
+            status = await self._status.read()
+        resources = status.resources
         metrics.generation_missing.show_one(not has_generation)
         metrics.subscriptions.show(count_subscriptions(resources))
         metrics.mailboxes.show(count_mailboxes(resources))
@@ -189,6 +193,9 @@ class MailboxGauges:
         metrics.subscription_next_expiry.show_one(min(ends, default=None))
         stale = [one.staleness_s for one in resources if one.is_watchable and one.staleness_s is not None]
         metrics.staleness_seconds.show_one(max(stale, default=None))
+        metrics.sign_ins.show(count_sign_ins(status.sign_ins))
+        good = [one.ends_at.timestamp() for one in status.sign_ins if one.left_s > 0]
+        metrics.sign_in_next_expiry.show_one(min(good, default=None))
 
 
 def count_subscriptions(resources: Iterable[ResourceStatus]) -> dict[tuple[str, ...], float]:
@@ -208,6 +215,12 @@ def count_mailboxes(resources: Iterable[ResourceStatus]) -> dict[tuple[str, ...]
         worst[mailbox] = max(found, key=states.index)
     counts = Counter(worst.values())
     return {(state,): counts[state] for state in states}
+
+
+def count_sign_ins(sign_ins: Iterable[SignInStatus]) -> dict[tuple[str, ...], float]:
+    """Count by state, zeros too."""
+    counts = Counter(one.state for one in sign_ins)
+    return {(state,): counts[state] for state in SignInState}
 
 
 def _kind_of(resource: ResourceStatus) -> ResourceKind:

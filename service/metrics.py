@@ -125,6 +125,7 @@ class Metrics:
         self._add_graph()
         self._add_subscriptions()
         self._add_consumers()
+        self._add_sign_ins()
         self._add_system()
 
     def _add_web(self) -> None:
@@ -316,6 +317,16 @@ class Metrics:
             "Updates that were trimmed before the group read them; 0 again once it has read on.",
             "stream",
             "group",
+        )
+
+    def _add_sign_ins(self) -> None:
+        """Add what is known about people who signed in."""
+        self.sign_ins = self._measure(
+            "sign_ins", "People who signed in, by state of their sign-in: good, ending, ended.", "state"
+        )
+        self.sign_in_next_expiry = self._measure(
+            "sign_in_next_expiry_timestamp_seconds",
+            "When the first sign-in that is good ends unless it is used, Unix time.",
         )
 
     def _add_system(self) -> None:

@@ -198,6 +198,7 @@ class SubscriptionSpec:
 
     Attributes:
         certificate, certificate_id: for rich notifications; empty otherwise.
+        mailbox: whose it is; where that person has signed in, it is made in their name.
     """
 
     resource: str
@@ -208,6 +209,7 @@ class SubscriptionSpec:
     expires_at: datetime
     certificate: str = ""
     certificate_id: str = ""
+    mailbox: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -410,6 +412,7 @@ class Book(StrEnum):
     REQUESTS = "requests"
     NOTIFIED = "notified"
     OUTAGES = "outages"
+    SIGN_INS = "sign-ins"
 
 
 class Records(Protocol):

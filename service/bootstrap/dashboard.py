@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from service.bootstrap.pulse import build_vitals_reader
 from service.bootstrap.redis_side import Streams
+from service.bootstrap.sign_in_side import take_terms
 from service.clock import Clock, SystemClock
 from service.cloud_events import Redactor, build_redactor
 from service.dashboard.letters import Letters
@@ -62,6 +63,7 @@ def _build_sources(settings: Settings, streams: Streams, clock: Clock) -> Source
             records=streams.records,
             clock=clock,
             messages=take_message_kind(settings),
+            terms=take_terms(settings),
             kept_s=settings.dashboard_interval_s,
         ),
         generation=streams.generation,

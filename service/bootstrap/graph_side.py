@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from service.clock import SystemClock
+from service.bootstrap.redis_side import Streams
+from service.bootstrap.sign_in_side import build_sign_in_table
+from service.clock import Clock, SystemClock
 from service.graph.client import GraphClient
 from service.graph.credentials import (
     ClientCertificate,
@@ -20,7 +23,8 @@ from service.graph.credentials import (
 )
 from service.graph.delta import GraphDelta
 from service.graph.directory import GraphDirectory
-from service.graph.dispatch import Dispatcher
+from service.graph.dispatch import Dispatcher, ask_as_application
+from service.graph.holders import Holders
 from service.graph.mailboxes import GraphMailboxes
 from service.graph.subscriptions import GraphSubscriptions
 from service.graph.tokens import MsalTokens
@@ -28,7 +32,10 @@ from service.graph.trust import build_trust
 from service.limits.graph import take_dispatch_limits
 from service.metrics import Metrics
 from service.observing import GraphMetrics
-from service.settings import CLOUDS, MessageScope, Settings
+from service.ports import Directory
+from service.settings import CLOUDS, MessageScope, Settings, SignInKind
+from service.sign_ins.directory import SignedInDirectory
+from service.sign_ins.table import SignInTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,27 +45,72 @@ class Graph:
     Attributes:
         mailboxes: reads what was announced, which may wait for more to be read with it.
         calendars: reads what must be known beside it, at once.
+        sign_ins: who has signed in; None where nobody can.
     """
 
     tokens: MsalTokens
     client: GraphClient
     mailboxes: GraphMailboxes
     calendars: GraphMailboxes
-    directory: GraphDirectory
+    directory: Directory
     delta: GraphDelta
     subscriptions: GraphSubscriptions
+    sign_ins: SignInTable | None = None
 
 
 @asynccontextmanager
-async def open_graph(settings: Settings, metrics: Metrics) -> AsyncIterator[Graph]:
+async def open_graph(
+    settings: Settings, metrics: Metrics, streams: Streams | None = None
+) -> AsyncIterator[Graph]:
     """Build what asks Graph; nothing is sent before it is used.
+
+    Args:
+        streams: where sign-ins are kept; None asks as the application alone.
 
     Raises:
         ConfigError: CA_BUNDLE cannot be read.
     """
     clock, observer = SystemClock(), GraphMetrics(metrics)
     trust = build_trust(Path(settings.ca_bundle) if settings.ca_bundle else None)
-    tokens = MsalTokens(
+    tokens = _build_tokens(settings, trust, clock, observer)
+    table = holders = None
+    if streams is not None:
+        table = build_sign_in_table(settings, streams, trust=trust, clock=clock)
+        holders = Holders(None if settings.sign_in is SignInKind.DELEGATED else tokens, table)
+    client = _build_client(settings, tokens, holders, trust=trust, clock=clock, observer=observer)
+    limits = take_dispatch_limits(settings)
+    holder_of = ask_as_application if holders is None else holders.holder_of
+    dispatcher = Dispatcher(client, clock=clock, observer=observer, limits=limits, holder_of=holder_of)
+    # Handshakes take their time: what changes subscriptions travels together, but with nothing else.
+    gathering = replace(limits, window_s=settings.subscribe_window_s)
+    subscribing = Dispatcher(client, clock=clock, observer=observer, limits=gathering, holder_of=holder_of)
+    is_inbox = settings.messages is MessageScope.INBOX
+    try:
+        async with client, _following(table):
+            yield Graph(
+                tokens=tokens,
+                client=client,
+                mailboxes=GraphMailboxes(dispatcher, observer=observer, is_inbox=is_inbox),
+                calendars=GraphMailboxes(dispatcher.hurried, observer=observer),
+                directory=_build_directory(dispatcher, observer, table),
+                delta=GraphDelta(dispatcher.alone, observer=observer),
+                subscriptions=GraphSubscriptions(subscribing, holders),
+                sign_ins=table,
+            )
+    finally:
+        await subscribing.close()
+        await dispatcher.close()
+        tokens.close()
+
+
+def _following(table: SignInTable | None) -> AbstractAsyncContextManager[None]:
+    return nullcontext() if table is None else table.following()
+
+
+def _build_tokens(
+    settings: Settings, trust: ssl.SSLContext, clock: Clock, observer: GraphMetrics
+) -> MsalTokens:
+    return MsalTokens(
         build_registration(settings),
         trust=trust,
         clock=clock,
@@ -68,9 +120,21 @@ async def open_graph(settings: Settings, metrics: Metrics) -> AsyncIterator[Grap
         timeout_s=settings.token_timeout_s,
         uses_proxy_environment=settings.use_proxy,
     )
-    client = GraphClient(
+
+
+def _build_client(
+    settings: Settings,
+    tokens: MsalTokens,
+    holders: Holders | None,
+    *,
+    trust: ssl.SSLContext,
+    clock: Clock,
+    observer: GraphMetrics,
+) -> GraphClient:
+    return GraphClient(
         base_url=settings.graph_url,
         tokens=tokens,
+        choice=holders,
         trust=trust,
         clock=clock,
         observer=observer,
@@ -80,27 +144,11 @@ async def open_graph(settings: Settings, metrics: Metrics) -> AsyncIterator[Grap
         answer_bytes_max=settings.answer_bytes_max,
         uses_proxy_environment=settings.use_proxy,
     )
-    limits = take_dispatch_limits(settings)
-    dispatcher = Dispatcher(client, clock=clock, observer=observer, limits=limits)
-    # Handshakes take their time: what changes subscriptions travels together, but with nothing else.
-    gathering = replace(limits, window_s=settings.subscribe_window_s)
-    subscribing = Dispatcher(client, clock=clock, observer=observer, limits=gathering)
-    is_inbox = settings.messages is MessageScope.INBOX
-    try:
-        async with client:
-            yield Graph(
-                tokens=tokens,
-                client=client,
-                mailboxes=GraphMailboxes(dispatcher, observer=observer, is_inbox=is_inbox),
-                calendars=GraphMailboxes(dispatcher.hurried, observer=observer),
-                directory=GraphDirectory(dispatcher.alone, observer=observer),
-                delta=GraphDelta(dispatcher.alone, observer=observer),
-                subscriptions=GraphSubscriptions(subscribing),
-            )
-    finally:
-        await subscribing.close()
-        await dispatcher.close()
-        tokens.close()
+
+
+def _build_directory(dispatcher: Dispatcher, observer: GraphMetrics, table: SignInTable | None) -> Directory:
+    directory = GraphDirectory(dispatcher.alone, observer=observer)
+    return directory if table is None else SignedInDirectory(directory, lambda: table.sign_ins)
 
 
 def build_registration(settings: Settings) -> Registration:

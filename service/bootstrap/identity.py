@@ -12,8 +12,13 @@ from service.settings import Settings
 
 def derive_keys(settings: Settings) -> ClientStateKeys:
     """Derive what client states are made with, and those of former keys that are still honoured."""
+    return derive_client_state_keys(list_secret_keys(settings), settings.deployment)
+
+
+def list_secret_keys(settings: Settings) -> list[str]:
+    """Give SECRET_KEY, then its former values that are still honoured."""
     former = settings.former_secret_keys.get_secret_value().split()
-    return derive_client_state_keys([settings.secret_key.get_secret_value(), *former], settings.deployment)
+    return [settings.secret_key.get_secret_value(), *former]
 
 
 def name_process() -> str:

@@ -8,6 +8,7 @@ from service.bootstrap.graph_side import Graph
 from service.bootstrap.identity import derive_keys, name_process
 from service.bootstrap.redis_side import Streams
 from service.bootstrap.rich_side import build_resource_data
+from service.bootstrap.sign_in_side import build_keeping, take_terms
 from service.clock import Clock, SystemClock
 from service.errors import ConfigError
 from service.limits.keeper import take_keeper_options, take_message_kind
@@ -18,6 +19,7 @@ from service.roster import RosterEntry
 from service.roster_file import parse_roster
 from service.settings import Settings
 from service.subscriptions.assembly import KeeperPorts, build_keeper
+from service.subscriptions.signed_in import nobody
 from service.subscriptions.status import StatusReader
 from service.subscriptions.subscribe import Destination
 
@@ -29,6 +31,7 @@ def build_keeper_role(settings: Settings, streams: Streams, graph: Graph, metric
         ConfigError: OWNERS_FILE cannot be read.
     """
     clock = SystemClock()
+    table = graph.sign_ins
     keeper = build_keeper(
         KeeperPorts(
             api=graph.subscriptions,
@@ -41,6 +44,7 @@ def build_keeper_role(settings: Settings, streams: Streams, graph: Graph, metric
             generation=CountedGeneration(streams.generation, metrics),
             clock=clock,
             metrics=KeeperObserver(metrics),
+            logins=(lambda: table.logins) if table is not None else nobody,
         ),
         holder=name_process(),
         destination=build_destination(settings),
@@ -53,6 +57,7 @@ def build_keeper_role(settings: Settings, streams: Streams, graph: Graph, metric
         generation=streams.generation,
         clock=clock,
         outage_wait_s=settings.outage_wait_s,
+        sign_ins=None if table is None else build_keeping(settings, table, clock),
     )
 
 
@@ -72,7 +77,12 @@ def build_destination(settings: Settings) -> Destination:
 
 def build_status_reader(settings: Settings, streams: Streams, clock: Clock) -> StatusReader:
     """Build what tells how every watched resource stands."""
-    return StatusReader(records=streams.records, clock=clock, messages=take_message_kind(settings))
+    return StatusReader(
+        records=streams.records,
+        clock=clock,
+        messages=take_message_kind(settings),
+        terms=take_terms(settings),
+    )
 
 
 def read_owners_file(settings: Settings) -> tuple[RosterEntry, ...]:

@@ -18,6 +18,7 @@ from service.streams.intake_stream import RedisIntakeStream
 from service.streams.keys import KeyNames
 from service.streams.lease import RedisLease
 from service.streams.link import RedisLink
+from service.streams.logins import RedisSignIns
 from service.streams.pulse import RedisPulse
 from service.streams.records import RedisRecords
 from service.streams.sign_in import TokenSignIn
@@ -38,6 +39,7 @@ class Streams:
     dead_letters: DeadLetters
     states: RedisStateStore
     records: RedisRecords
+    sign_ins: RedisSignIns
     lease: RedisLease
     generation: RedisGeneration
     updates: UpdateStreamReader
@@ -87,6 +89,7 @@ def _build_streams(settings: Settings, link: RedisLink) -> Streams:
         entries_max=settings.dead_letters_max,
         age_max_s=settings.dead_letter_days * _SECONDS_PER_DAY,
     )
+    records = RedisRecords(link, keys)
     intake = RedisIntakeStream(link, keys, due_list=due_list, dead_letters=dead_letters)
     return Streams(
         link=link,
@@ -100,7 +103,8 @@ def _build_streams(settings: Settings, link: RedisLink) -> Streams:
             stream_entries_max=settings.stream_maxlen,
             state_lifetime_min_s=settings.state_lifetime_min_s,
         ),
-        records=RedisRecords(link, keys),
+        records=records,
+        sign_ins=RedisSignIns(link, keys, records),
         lease=RedisLease(link, keys),
         generation=RedisGeneration(link, keys, intake),
         updates=UpdateStreamReader(link, keys),

@@ -69,7 +69,7 @@ async def _open_readers(
     """Build the roles that ask Graph, over one session."""
     from service.bootstrap.graph_side import open_graph
 
-    async with open_graph(settings, metrics) as graph, AsyncExitStack() as stack:
+    async with open_graph(settings, metrics, streams) as graph, AsyncExitStack() as stack:
         roles: list[Role] = []
         if RoleName.WORKER in names:
             from service.bootstrap.rich_side import open_notified

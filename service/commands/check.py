@@ -18,13 +18,14 @@ from service.bootstrap.graph_side import Graph, open_graph
 from service.bootstrap.keeper import read_owners_file
 from service.bootstrap.redis_side import Streams, open_streams
 from service.bootstrap.rich_side import build_key_ring, open_authority
+from service.bootstrap.sign_in_side import take_terms
 from service.bootstrap.tracing import prepare_exporters
 from service.bootstrap.web import build_web
 from service.clock import SystemClock
 from service.commands.group import EXIT_FAULT, EXIT_SETTINGS
 from service.commands.running import prepare, run
 from service.commands.screen import build_table, open_screen, print_json, show_text
-from service.errors import ConfigError, StreamError
+from service.errors import ConfigError, StreamError, TokenError
 from service.graph.trust import build_trust
 from service.intake.appender import Durability
 from service.metrics import Metrics
@@ -36,9 +37,10 @@ from service.preflight.public_url import PublicUrl, check_public_url
 from service.preflight.redis_server import check_layout, check_redis
 from service.preflight.rich_keys import check_encryption_keys, check_signing_keys
 from service.roster import RosterEntry, decode_roster_entry
-from service.settings import MessageScope, Scope, Settings, find_unknown_names
+from service.settings import MessageScope, Scope, Settings, SignInKind, find_unknown_names
 from service.settings.faults import is_loopback
 from service.settings.telemetry import read_telemetry
+from service.sign_ins.record import SignInState, judge_sign_in
 from service.subscriptions.ledger import decode_book
 
 HANDSHAKE_TIMEOUT_S: Final = 10.0
@@ -72,7 +74,7 @@ def _explain_setting(sentence: str) -> Finding:
 
 async def _check(settings: Settings, *, before_start: bool) -> list[Finding]:
     findings = [ok("settings", "complete"), *_check_environment(settings)]
-    async with open_streams(settings) as streams, open_graph(settings, Metrics()) as graph:
+    async with open_streams(settings) as streams, open_graph(settings, Metrics(), streams) as graph:
         findings += await check_redis(streams.link, streams.keys, Durability(settings.durability))
         findings.append(await check_layout(streams.generation))
         findings += await _check_mailboxes(settings, streams, graph)
@@ -129,17 +131,38 @@ async def _check_public_url(settings: Settings, streams: Streams) -> list[Findin
 async def _check_mailboxes(settings: Settings, streams: Streams, graph: Graph) -> list[Finding]:
     roster = await _read_roster(settings, streams)
     mailboxes = MailboxCheck(
-        tokens=graph.tokens,
+        tokens=None if settings.sign_in is SignInKind.DELEGATED else graph.tokens,
         directory=graph.directory,
         delta=graph.delta,
         subscriptions=graph.subscriptions,
         clock=SystemClock(),
         reads_whole_mailboxes=settings.messages is MessageScope.MAILBOX,
     )
-    found = [finding async for finding in mailboxes.check(roster)]
+    found = await _check_sign_ins(settings, graph)
+    found += [finding async for finding in mailboxes.check(roster)]
     if not roster:
         remedy = "Name one: `response-sync owners add ADDRESS`, or RESPONSE_SYNC_OWNERS_FILE."
         found.append(warning("roster", "no owner is named: nothing is watched", remedy))
+    return found
+
+
+async def _check_sign_ins(settings: Settings, graph: Graph) -> list[Finding]:
+    """Use each sign-in once, and tell how much time it has left."""
+    table, terms, now = graph.sign_ins, take_terms(settings), SystemClock().now()
+    found: list[Finding] = []
+    for person in table.list_people() if table is not None else ():
+        assert table is not None
+        source = table.source_of(person)
+        with contextlib.suppress(TokenError):  # what ended is told by its state
+            await source.fetch_token()
+        status = judge_sign_in(source.sign_in, now=now, terms=terms)
+        words, _, remedy = status.words.partition(": ")
+        tell = {SignInState.ENDED: fault, SignInState.ENDING: warning}.get(status.state)
+        subject = f"sign-in of {source.sign_in.address}"
+        if tell is None:
+            found.append(ok(subject, f"good for {status.days_left} days unless it is used before"))
+        else:
+            found.append(tell(subject, words, f"{remedy[:1].upper()}{remedy[1:]}"))
     return found
 
 

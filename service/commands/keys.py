@@ -161,7 +161,7 @@ def _find(ring: tuple[EncryptionKey, ...], key_id: str) -> EncryptionKey:
 async def _count_subscriptions(settings: Settings, streams: Streams) -> Counter[str]:
     """Count the subscriptions that name each certificate; where Graph does not tell, our records do."""
     destination = build_destination(settings)
-    async with open_graph(settings, Metrics()) as graph:
+    async with open_graph(settings, Metrics(), streams) as graph:
         in_graph = {one.id: one for one in await graph.subscriptions.list_subscriptions()}
     records = decode_book(await streams.records.read_all(Book.SUBSCRIPTIONS), decode_subscription)
     named = {one.id: one.certificate_id for one in in_graph.values() if destination.is_ours(one)}

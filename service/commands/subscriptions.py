@@ -114,7 +114,7 @@ async def _list(settings: Settings) -> list[dict[str, Any]]:
         GraphError, TokenError, StreamError: one side cannot be read.
     """
     clock = SystemClock()
-    async with open_streams(settings) as streams, open_graph(settings, Metrics()) as graph:
+    async with open_streams(settings) as streams, open_graph(settings, Metrics(), streams) as graph:
         status = await build_status_reader(settings, streams, clock).read()
         in_graph = await graph.subscriptions.list_subscriptions()
     destination = build_destination(settings)
@@ -136,6 +136,7 @@ def _describe(line: SubscriptionLine) -> dict[str, Any]:
             "lastNotificationAt": None,
             "stalenessS": None,
             "silent": False,
+            "notices": [],
             "faults": [_STRAY if line.is_ours else _FOREIGN],
         }
     return {
@@ -147,6 +148,7 @@ def _describe(line: SubscriptionLine) -> dict[str, Any]:
         "lastNotificationAt": ours.heard_at.isoformat() if ours.heard_at else None,
         "stalenessS": None if ours.staleness_s is None else round(ours.staleness_s, 1),
         "silent": ours.is_silent,
+        "notices": list(ours.notices),
         "faults": [*([_ENDED] if ours.deleted_at else []), *ours.faults],
     }
 
@@ -180,6 +182,7 @@ def _list_faults(row: Mapping[str, Any]) -> Iterator[str]:
     if row["silent"]:
         yield "silent: notifications stay away"
     yield from row["faults"]
+    yield from row["notices"]
 
 
 def _format_span(seconds: float) -> str:

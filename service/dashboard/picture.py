@@ -18,6 +18,7 @@ from service.dashboard.troubles import Observed, Trouble, find_troubles
 from service.pulse.counting import find_quantile_s
 from service.pulse.reading import Minute, Process
 from service.reconcile.model import Address
+from service.sign_ins.record import SignInStatus
 from service.subscriptions.status import KeeperStatus, OwnerStatus, ResourceStatus
 
 Shown = dict[str, Any]
@@ -83,7 +84,15 @@ def redact_status(status: KeeperStatus, redactor: Redactor) -> KeeperStatus:
     return KeeperStatus(
         owners=tuple(_redact_owner(one, redactor) for one in status.owners),
         resources=tuple(_redact_resource(one, redactor) for one in status.resources),
+        sign_ins=tuple(_redact_sign_in(one, redactor) for one in status.sign_ins),
     )
+
+
+def _redact_sign_in(one: SignInStatus, redactor: Redactor) -> SignInStatus:
+    address = one.sign_in.address
+    shown = redactor.apply(Redacted.ADDRESSES, address) or ""
+    sign_in = replace(one.sign_in, address=shown, name="", aliases=())
+    return replace(one, sign_in=sign_in, words=hide_addresses(one.words, redactor))
 
 
 def _redact_owner(owner: OwnerStatus, redactor: Redactor) -> OwnerStatus:
@@ -100,7 +109,15 @@ def _redact_resource(resource: ResourceStatus, redactor: Redactor) -> ResourceSt
     owners = tuple(redactor.apply(Redacted.ADDRESSES, one) or "" for one in resource.owners)
     faults = tuple(hide_addresses(words, redactor) for words in resource.faults)
     waits_for = hide_addresses(resource.waits_for, redactor)
-    return replace(resource, name=f"{kind}/{mailbox}", owners=owners, faults=faults, waits_for=waits_for)
+    notices = tuple(hide_addresses(words, redactor) for words in resource.notices)
+    return replace(
+        resource,
+        name=f"{kind}/{mailbox}",
+        owners=owners,
+        faults=faults,
+        waits_for=waits_for,
+        notices=notices,
+    )
 
 
 def _is_ready(owner: OwnerStatus, status: KeeperStatus) -> bool:

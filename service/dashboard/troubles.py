@@ -11,6 +11,7 @@ from typing import Final
 
 from service.preflight.finding import State
 from service.pulse.reading import Process, Vitals
+from service.sign_ins.record import SignInState
 from service.streams.intake_stream import IntakeDepth
 from service.streams.server_facts import ServerFacts
 from service.subscriptions.status import KeeperStatus, ResourceStatus
@@ -72,6 +73,7 @@ def find_troubles(seen: Observed) -> tuple[Trouble, ...]:
         *_judge_work(seen),
         *_judge_graph(seen),
         *_judge_mailboxes(seen),
+        *_judge_sign_ins(seen),
         *_judge_clocks(seen.vitals.processes),
     ]
     return tuple(sorted(dict.fromkeys(found), key=lambda one: one.state is not State.FAULT))
@@ -233,6 +235,15 @@ def _judge_graph(seen: Observed) -> Iterator[Trouble]:
 
 
 # --- Mailboxes ---
+
+
+def _judge_sign_ins(seen: Observed) -> Iterator[Trouble]:
+    for one in seen.status.sign_ins:
+        if one.state is SignInState.GOOD:
+            continue
+        found, _, remedy = one.words.partition(": ")
+        tell = _fault if one.state is SignInState.ENDED else _warning
+        yield tell("Sign-ins", f"{found}.", f"{remedy[:1].upper()}{remedy[1:]}", "ResponseSyncSignInEnding")
 
 
 def _judge_mailboxes(seen: Observed) -> Iterator[Trouble]:

@@ -22,12 +22,17 @@ def build_batch(parts: Sequence[GraphRequest]) -> GraphRequest:
     """Put requests together; preferences must be repeated in each part.
 
     Args:
-        parts: 1 to 20.
+        parts: 1 to 20, all asked with the token of one and the same.
     """
     assert 1 <= len(parts) <= PARTS_MAX, "Graph takes 1 to 20 parts"
     requests = [_build_part(str(at), part) for at, part in enumerate(parts, start=1)]
     return GraphRequest(
-        kind=RequestKind.BATCH, method="POST", path="/$batch", body={"requests": requests}, is_joinable=False
+        kind=RequestKind.BATCH,
+        method="POST",
+        path="/$batch",
+        body={"requests": requests},
+        is_joinable=False,
+        person=parts[0].asker,
     )
 
 

@@ -39,11 +39,24 @@ class TokenSource(Protocol):
         """
 
 
+class TokenChoice(Protocol):
+    """Says with whose token a request goes."""
+
+    def source_of(self, request: GraphRequest) -> TokenSource:
+        """Give the tokens.
+
+        Raises:
+            SignInError: whose mailbox it is has to sign in first.
+            AccessError: there is nobody in whose name it could be asked.
+        """
+
+
 class GraphClient:
     """One HTTP session with Graph, used as an asynchronous context manager.
 
     Args:
         base_url: ends in the version, such as `https://graph.microsoft.com/v1.0`.
+        choice: with whose token each request goes; None where all go with `tokens`.
         trust: which certificates are believed.
         requests_max: HTTP requests in flight at one time, all mailboxes together.
         timeout_s: for a whole request, from the first byte sent to the last byte read.
@@ -57,6 +70,7 @@ class GraphClient:
         *,
         base_url: str,
         tokens: TokenSource,
+        choice: TokenChoice | None = None,
         trust: ssl.SSLContext,
         clock: Clock,
         observer: GraphObserver,
@@ -69,6 +83,7 @@ class GraphClient:
         self._base = base_url.rstrip("/")
         self._origin = URL(self._base).origin()
         self._tokens = tokens
+        self._choice = choice
         self._trust = trust
         self._clock = clock
         self._observer = observer
@@ -105,17 +120,18 @@ class GraphClient:
             TokenError: no token.
         """
         url = self._resolve(request)
-        token = await self._tokens.fetch_token()
+        tokens = self._tokens if self._choice is None else self._choice.source_of(request)
+        token = await tokens.fetch_token()
         answer = await self._send(request, url, token)
         was_renewed = was_challenged = False
         while answer.status == 401:
             claims = parse_claims_challenge(answer.headers)
             if claims and not was_challenged:
                 was_challenged = True
-                token = await self._tokens.fetch_token(claims=claims)
+                token = await tokens.fetch_token(claims=claims)
             elif not claims and not was_renewed:
                 was_renewed = True
-                token = await self._tokens.fetch_token(rejected=token)
+                token = await tokens.fetch_token(rejected=token)
             else:
                 break
             answer = await self._send(request, url, token)

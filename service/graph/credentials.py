@@ -24,7 +24,7 @@ from yarl import URL
 
 from service.errors import TokenError
 
-_CAPABILITIES: Final = ["CP1"]
+CAPABILITIES: Final = ["CP1"]
 """We honour claims challenges. Source: https://learn.microsoft.com/entra/identity-platform/claims-challenge"""
 
 _MICROSOFT_HOSTS: Final = frozenset(
@@ -112,9 +112,8 @@ def build_acquire(registration: Registration, session: requests.Session) -> Acqu
         registration.client_id,
         authority=registration.authority,
         client_credential=_build_client_credential(credential),
-        client_capabilities=_CAPABILITIES,
-        # Microsoft's own hosts are known; any other MSAL would ask them about.
-        instance_discovery=None if URL(registration.authority).host in _MICROSOFT_HOSTS else False,
+        client_capabilities=CAPABILITIES,
+        instance_discovery=choose_discovery(registration.authority),
         http_client=session,
     )
     scopes = [f"{registration.resource.rstrip('/')}/.default"]
@@ -126,6 +125,11 @@ def build_acquire(registration: Registration, session: requests.Session) -> Acqu
         return result
 
     return acquire
+
+
+def choose_discovery(authority: str) -> bool | None:
+    """Say whether MSAL may ask Microsoft about a host: its own are known, and any other is none of theirs."""
+    return None if URL(authority).host in _MICROSOFT_HOSTS else False
 
 
 class TokenSession(requests.Session):
@@ -177,7 +181,7 @@ def _build_managed_identity(identity: ManagedIdentity, resource: str, session: r
     client = msal.ManagedIdentityClient(
         named or msal.SystemAssignedManagedIdentity(),
         http_client=session,
-        client_capabilities=_CAPABILITIES,
+        client_capabilities=CAPABILITIES,
     )
 
     def acquire(claims: str) -> Mapping[str, object]:

@@ -8,7 +8,7 @@ was asked for together.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -80,11 +80,19 @@ class DispatchLimits:
     throttling: ThrottlingLimits = field(default_factory=ThrottlingLimits)
 
 
+def ask_as_application(request: GraphRequest) -> str:
+    """Let everything be asked with one and the same token."""
+    return ""
+
+
 class Dispatcher:
     """Sends requests over one client. Must be closed, which fails what is still waiting.
 
     It is a sender itself, of requests that may wait for a window. `hurried` and `alone` are senders over the
     same lanes and budgets.
+
+    Args:
+        holder_of: says whose token a request goes with; what goes with different ones shares no `$batch`.
     """
 
     def __init__(
@@ -94,8 +102,10 @@ class Dispatcher:
         clock: Clock,
         observer: GraphObserver,
         limits: DispatchLimits | None = None,
+        holder_of: Callable[[GraphRequest], str] = ask_as_application,
     ) -> None:
         self._client = client
+        self._holder_of = holder_of
         self._clock = clock
         self._observer = observer
         self._limits = limits or DispatchLimits()
@@ -195,7 +205,7 @@ class Dispatcher:
         company: list[Trip] = []
         left: list[Trip] = []
         for trip in self._waiting:
-            has_room = len(company) < self._parts_max and self._fits(company, trip.mailbox)
+            has_room = len(company) < self._parts_max and self._fits(company, trip)
             if not has_room or not self._lanes.take(trip.mailbox):
                 left.append(trip)
             elif self._sets_out(trip):
@@ -205,11 +215,16 @@ class Dispatcher:
         self._waiting = left
         return company
 
-    def _fits(self, company: Sequence[Trip], mailbox: str) -> bool:
-        """Tell whether a mailbox may join; one that was throttled or slow keeps to itself."""
-        if not company or company[0].mailbox == mailbox:
+    def _fits(self, company: Sequence[Trip], trip: Trip) -> bool:
+        """Tell whether a trip may join: with the same token; a throttled or slow mailbox keeps to itself."""
+        if not company:
             return True
-        return not (self._throttling.is_apart(mailbox) or self._throttling.is_apart(company[0].mailbox))
+        first = company[0]
+        if self._holder_of(first.request) != self._holder_of(trip.request):
+            return False
+        if first.mailbox == trip.mailbox:
+            return True
+        return not (self._throttling.is_apart(trip.mailbox) or self._throttling.is_apart(first.mailbox))
 
     def _sets_out(self, trip: Trip) -> bool:
         for question in trip.questions:

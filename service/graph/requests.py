@@ -18,7 +18,6 @@ from urllib.parse import quote
 
 from service.errors import RefusedError
 from service.graph import extended
-from service.ports import SubscriptionSpec
 from service.reconcile.model import EventId, MailboxKey, MessageId, OwnerKey
 
 PAGE_SIZE: Final = 100
@@ -44,7 +43,7 @@ EVENT_PROPERTIES: Final = (
 )
 _BRIEF_PROPERTIES: Final = ("id", "iCalUId", "seriesMasterId", "type", "originalStart", "start")
 _PERSON_PROPERTIES: Final = ("id", "displayName", "mail", "userPrincipalName", "proxyAddresses")
-_IMMUTABLE: Final = 'IdType="ImmutableId"'
+IMMUTABLE: Final = 'IdType="ImmutableId"'
 
 
 class RequestKind(StrEnum):
@@ -77,6 +76,7 @@ class GraphRequest:
         mailbox: whose limit of requests in flight it counts against; empty for none.
         is_joinable: may travel in a `$batch` with others.
         item, collection: a message's id, and the list among whose newest it probably is; empty otherwise.
+        person: in whose name it is asked where that is not the mailbox's; an object id or an address.
     """
 
     kind: RequestKind
@@ -90,6 +90,12 @@ class GraphRequest:
     is_joinable: bool = True
     item: str = ""
     collection: str = ""
+    person: str = ""
+
+    @property
+    def asker(self) -> str:
+        """In whose name it is asked, if they have signed in; empty where it is the application's business."""
+        return self.person or self.mailbox
 
     @property
     def target(self) -> str:
@@ -127,10 +133,10 @@ def build_message_request(
     Source: https://learn.microsoft.com/graph/api/eventmessage-get
     """
     properties = (("id",) if is_rest else MESSAGE_PROPERTIES) + (RESPONSE_PROPERTIES if has_subtype else ())
-    user = f"/users/{_segment(mailbox)}"
+    user = f"/users/{spell_segment(mailbox)}"
     request = _get(
         RequestKind.MESSAGE,
-        f"{user}/messages/{_segment(message)}",
+        f"{user}/messages/{spell_segment(message)}",
         ("$select", ",".join(properties)),
         ("$expand", extended.build_expand(extended.OF_MESSAGES)),
         mailbox=mailbox,
@@ -150,7 +156,7 @@ def build_event_request(owner: OwnerKey, event: EventId, *, has_cancelled: bool 
     """
     select, expand = _full_event()
     wanted = (select[0], f"{select[1]},cancelledOccurrences") if has_cancelled else select
-    return _get(RequestKind.EVENT, f"{_events(owner)}/{_segment(event)}", wanted, expand, mailbox=owner)
+    return _get(RequestKind.EVENT, f"{_events(owner)}/{spell_segment(event)}", wanted, expand, mailbox=owner)
 
 
 def build_meeting_search(owner: OwnerKey, ical_uid: str) -> GraphRequest:
@@ -174,7 +180,7 @@ def build_instances_request(
     """
     window = (("startDateTime", utc_text(start)), ("endDateTime", utc_text(end)))
     wanted = (("$select", ",".join(_BRIEF_PROPERTIES)),) if is_brief else _full_event()
-    path = f"{_events(owner)}/{_segment(series)}/instances"
+    path = f"{_events(owner)}/{spell_segment(series)}/instances"
     return _get(RequestKind.INSTANCES, path, *window, *wanted, ("$top", str(PAGE_SIZE)), mailbox=owner)
 
 
@@ -184,7 +190,7 @@ def build_view_request(owner: OwnerKey, *, start: datetime, end: datetime) -> Gr
     Source: https://learn.microsoft.com/graph/api/user-list-calendarview
     """
     window = (("startDateTime", utc_text(start)), ("endDateTime", utc_text(end)))
-    path = f"/users/{_segment(owner)}/calendarView"
+    path = f"/users/{spell_segment(owner)}/calendarView"
     return _get(RequestKind.MEETING, path, *window, *_full_event(), ("$top", str(PAGE_SIZE)), mailbox=owner)
 
 
@@ -195,7 +201,7 @@ def build_inbox_delta(mailbox: MailboxKey, *, received_since: datetime, page_siz
     """
     return _get(
         RequestKind.DELTA,
-        f"/users/{_segment(mailbox)}/mailFolders/inbox/messages/delta",
+        f"/users/{spell_segment(mailbox)}/mailFolders/inbox/messages/delta",
         ("$select", "id,sentDateTime"),
         ("$filter", f"receivedDateTime ge {utc_text(received_since)}"),
         mailbox=mailbox,
@@ -214,7 +220,7 @@ def build_message_list(mailbox: MailboxKey, *, received_since: datetime, page_si
     """
     return _get(
         RequestKind.DELTA,
-        f"/users/{_segment(mailbox)}/messages",
+        f"/users/{spell_segment(mailbox)}/messages",
         ("$select", "id,sentDateTime"),
         ("$filter", f"receivedDateTime ge {utc_text(received_since)}"),
         ("$orderby", "receivedDateTime"),
@@ -231,7 +237,7 @@ def build_calendar_delta(owner: OwnerKey, *, start: datetime, end: datetime, pag
     """
     return _get(
         RequestKind.DELTA,
-        f"/users/{_segment(owner)}/calendarView/delta",
+        f"/users/{spell_segment(owner)}/calendarView/delta",
         ("startDateTime", utc_text(start)),
         ("endDateTime", utc_text(end)),
         mailbox=owner,
@@ -244,7 +250,7 @@ def build_link_request(
     kind: RequestKind, link: str, *, mailbox: str = "", page_size: int | None = None
 ) -> GraphRequest:
     """Follow a link that Graph gave; preferences are not part of it and are sent again."""
-    prefer = _IMMUTABLE if page_size is None else _page_preference(page_size)
+    prefer = IMMUTABLE if page_size is None else _page_preference(page_size)
     return GraphRequest(kind=kind, link=link, headers={"Prefer": prefer}, mailbox=mailbox, is_joinable=False)
 
 
@@ -253,7 +259,10 @@ def build_person_request(address: str) -> GraphRequest:
 
     Source: https://learn.microsoft.com/graph/api/user-get
     """
-    return _get(RequestKind.PERSON, f"/users/{_segment(address)}", ("$select", ",".join(_PERSON_PROPERTIES)))
+    request = _get(
+        RequestKind.PERSON, f"/users/{spell_segment(address)}", ("$select", ",".join(_PERSON_PROPERTIES))
+    )
+    return replace(request, person=address)
 
 
 def build_person_search(address: str) -> GraphRequest:
@@ -270,7 +279,7 @@ def build_permissions_request(owner: MailboxKey) -> GraphRequest:
 
     Source: https://learn.microsoft.com/graph/api/calendar-list-calendarpermissions
     """
-    path = f"/users/{_segment(owner)}/calendar/calendarPermissions"
+    path = f"/users/{spell_segment(owner)}/calendar/calendarPermissions"
     return _get(RequestKind.PERMISSIONS, path, mailbox=owner)
 
 
@@ -282,56 +291,9 @@ def build_delivery_request(owner: MailboxKey, *, is_whole: bool = False) -> Grap
 
     Source: https://learn.microsoft.com/graph/api/user-get-mailboxsettings
     """
-    path = f"/users/{_segment(owner)}/mailboxSettings"
+    path = f"/users/{spell_segment(owner)}/mailboxSettings"
     option = "" if is_whole else "/delegateMeetingMessageDeliveryOptions"
     return _get(RequestKind.SETTINGS, path + option, mailbox=owner)
-
-
-def build_subscription_list() -> GraphRequest:
-    """Ask for all subscriptions of this application; Graph takes no query options here.
-
-    Source: https://learn.microsoft.com/graph/api/subscription-list
-    """
-    return _get(RequestKind.SUBSCRIPTIONS, "/subscriptions", is_joinable=False)
-
-
-def build_subscription_creation(spec: SubscriptionSpec) -> GraphRequest:
-    """Ask for a new subscription; its notifications will carry immutable ids for good.
-
-    Source: https://learn.microsoft.com/graph/api/subscription-post-subscriptions
-    """
-    body: dict[str, Any] = {
-        "changeType": spec.change_type,
-        "notificationUrl": spec.notification_url,
-        "lifecycleNotificationUrl": spec.lifecycle_url,
-        "resource": spec.resource,
-        "expirationDateTime": utc_text(spec.expires_at),
-        "clientState": spec.client_state,
-    }
-    if spec.certificate:
-        body |= {"includeResourceData": True} | _certificate(spec.certificate, spec.certificate_id)
-    return _send(RequestKind.SUBSCRIBE, "POST", "/subscriptions", body)
-
-
-def build_renewal(
-    subscription_id: str, expires_at: datetime, *, certificate: str = "", certificate_id: str = ""
-) -> GraphRequest:
-    """Ask for a later end, and with a certificate for a change of keys; reauthorizes too.
-
-    Source: https://learn.microsoft.com/graph/api/subscription-update
-    """
-    body: dict[str, Any] = {"expirationDateTime": utc_text(expires_at)}
-    if certificate:
-        body |= _certificate(certificate, certificate_id)
-    return _send(RequestKind.RENEW, "PATCH", f"/subscriptions/{_segment(subscription_id)}", body)
-
-
-def build_subscription_deletion(subscription_id: str) -> GraphRequest:
-    """Ask for the end of a subscription.
-
-    Source: https://learn.microsoft.com/graph/api/subscription-delete
-    """
-    return _send(RequestKind.UNSUBSCRIBE, "DELETE", f"/subscriptions/{_segment(subscription_id)}", None)
 
 
 def utc_text(moment: datetime) -> str:
@@ -344,7 +306,7 @@ def _get(
     path: str,
     *query: tuple[str, str],
     mailbox: str = "",
-    prefer: str = _IMMUTABLE,
+    prefer: str = IMMUTABLE,
     is_joinable: bool = True,
 ) -> GraphRequest:
     return GraphRequest(
@@ -357,10 +319,6 @@ def _get(
     )
 
 
-def _send(kind: RequestKind, method: str, path: str, body: Mapping[str, Any] | None) -> GraphRequest:
-    return GraphRequest(kind=kind, method=method, path=path, headers={"Prefer": _IMMUTABLE}, body=body)
-
-
 def _full_event() -> tuple[tuple[str, str], ...]:
     return (
         ("$select", ",".join(EVENT_PROPERTIES)),
@@ -368,15 +326,11 @@ def _full_event() -> tuple[tuple[str, str], ...]:
     )
 
 
-def _certificate(certificate: str, certificate_id: str) -> dict[str, Any]:
-    return {"encryptionCertificate": certificate, "encryptionCertificateId": certificate_id}
-
-
 def _events(owner: OwnerKey) -> str:
-    return f"/users/{_segment(owner)}/events"
+    return f"/users/{spell_segment(owner)}/events"
 
 
-def _segment(text: str) -> str:
+def spell_segment(text: str) -> str:
     """Encode a text as one path segment.
 
     Raises:
@@ -393,4 +347,4 @@ def _literal(text: str) -> str:
 
 
 def _page_preference(page_size: int) -> str:
-    return f"{_IMMUTABLE}, odata.maxpagesize={page_size}"
+    return f"{IMMUTABLE}, odata.maxpagesize={page_size}"

@@ -69,6 +69,9 @@ _BY_ERROR: Final[Mapping[str, str]] = {
     "invalid_scope": "The scope is not valid: check CLOUD.",
     "invalid_resource": _RESOURCE,
 }
+_SIGN_IN_ERRORS: Final = frozenset(
+    {"invalid_grant", "interaction_required", "login_required", "consent_required"}
+)
 _TEMPORARY_ERRORS: Final = frozenset({"temporarily_unavailable", "server_error"})
 _TEMPORARY_CODES: Final = frozenset({"90033", "90006", "90055", "50196", "90036", "90090"})
 _TRY_AGAIN: Final = "Entra ID is away for now: it is tried again."
@@ -93,6 +96,7 @@ def build_token_error(result: Mapping[str, object]) -> TokenError:
         code=f"AADSTS{number}" if number else error,
         remedy=remedy,
         is_permanent=is_permanent,
+        needs_sign_in=is_permanent and error in _SIGN_IN_ERRORS,
     )
 
 

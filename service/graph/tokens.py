@@ -9,18 +9,14 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
-
-import requests
-from msal.exceptions import MsalError  # type: ignore[import-untyped]
 
 from service.clock import Clock
 from service.errors import TokenError
 from service.graph.credentials import Acquire, Registration, TokenSession, build_acquire
+from service.graph.msal_errors import told_as_token_errors
 from service.graph.observer import GraphObserver
-from service.graph.token_remedies import build_discovery_error, build_token_error
-
-_REACH: Final = "Check that AUTHORITY_URL can be reached from here, and that CA_BUNDLE names its authority."
+from service.graph.personal import PersonalRegistration, build_personal_acquire
+from service.graph.token_remedies import build_token_error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +36,7 @@ class _Acquisition:
 
 
 class MsalTokens:
-    """The token of one application, shared by all who call Graph.
+    """The token of one application or of one person, shared by all who call Graph with it.
 
     Args:
         renew_margin_s: how long before its end a token is renewed; half its lifetime if that is shorter.
@@ -52,7 +48,7 @@ class MsalTokens:
 
     def __init__(
         self,
-        registration: Registration,
+        registration: Registration | PersonalRegistration,
         *,
         trust: ssl.SSLContext,
         clock: Clock,
@@ -163,18 +159,15 @@ class MsalTokens:
 
     def _acquire_blocking(self, claims: str) -> Mapping[str, object]:
         acquire = self._acquire
-        try:
+        with told_as_token_errors():
             if acquire is None:
-                acquire = self._acquire = build_acquire(self._registration, self._session)
+                acquire = self._acquire = self._build_acquire()
             return acquire(claims)
-        except (requests.RequestException, MsalError, OSError, RuntimeError) as error:
-            reason = type(error).__name__
-            raise TokenError(
-                f"no answer from Entra ID ({reason})", code="unreachable", remedy=_REACH
-            ) from error
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            # So MSAL reports a discovery that was refused or makes no sense; the refusal is the context.
-            raise build_discovery_error(f"{error} {error.__context__ or ''}") from error
+
+    def _build_acquire(self) -> Acquire:
+        if isinstance(self._registration, PersonalRegistration):
+            return build_personal_acquire(self._registration, self._session)
+        return build_acquire(self._registration, self._session)
 
     def _read_result(self, result: Mapping[str, object] | None, started: float) -> _Token:
         text = (result or {}).get("access_token")

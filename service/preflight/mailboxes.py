@@ -45,13 +45,18 @@ class MailboxCheck:
     def __init__(
         self,
         *,
-        tokens: TokenSource,
+        tokens: TokenSource | None,
         directory: Directory,
         delta: DeltaReader,
         subscriptions: SubscriptionApi,
         clock: Clock,
         reads_whole_mailboxes: bool = False,
     ) -> None:
+        """Prepare; nothing is asked.
+
+        Args:
+            tokens: the application's; None where it has none.
+        """
         self._tokens = tokens
         self._directory = directory
         self._delta = delta
@@ -67,12 +72,13 @@ class MailboxCheck:
 
         Ends with a line for each permission that was used.
         """
-        try:
-            self._consented = read_consented(await self._tokens.fetch_token())
-        except TokenError as error:
-            yield fault("token", str(error), error.remedy or "Check tenant, client id and credential.")
-            return
-        yield ok("token", "acquired")
+        if self._tokens is not None:
+            try:
+                self._consented = read_consented(await self._tokens.fetch_token())
+            except TokenError as error:
+                yield fault("token", str(error), error.remedy or "Check tenant, client id and credential.")
+                return
+            yield ok("token", "acquired")
         yield await self._check_subscriptions()
         for entry in roster:
             async for finding in self._check_owner(entry):
@@ -87,7 +93,7 @@ class MailboxCheck:
         if not use.denied:
             return ok(subject, f"{calls} of {calls} calls were granted")
         detail = f"{use.denied} of {calls} calls were denied"
-        remedy = choose_remedy(permission, self._consented)
+        remedy = self._choose_remedy(permission)
         if use.granted:
             remedy = (
                 f"{permission} works for others: take the denied mailboxes into the scope of the access "
@@ -96,10 +102,18 @@ class MailboxCheck:
         judge = fault if permission in (MAIL, CALENDARS) else warning
         return judge(subject, detail, remedy)
 
+    def _choose_remedy(self, permission: str) -> str:
+        """Give the one sentence that helps: an administrator's consent, or that of whose mailbox it is."""
+        if self._tokens is not None:
+            return choose_remedy(permission, self._consented)
+        return (
+            "Let this person sign in (`response-sync login ADDRESS`), with what is missing in SIGN_IN_SCOPES."
+        )
+
     async def _check_subscriptions(self) -> Finding:
         try:
             held = await self._subscriptions.list_subscriptions()
-        except GraphError as error:
+        except (GraphError, TokenError) as error:
             return _explain("subscriptions", error)
         return ok("subscriptions", f"{len(held)} held by the application")
 
@@ -132,9 +146,9 @@ class MailboxCheck:
             return stand_in, warning(
                 subject,
                 f"{cite(error)}: aliases and changed addresses are not recognised",
-                choose_remedy(USERS, self._consented),
+                self._choose_remedy(USERS),
             )
-        except GraphError as error:
+        except (GraphError, TokenError) as error:
             return None, _explain(subject, error)
         self._uses[USERS].granted += 1
         return person, ok(subject, f"{person.name}, {len(person.aliases)} addresses")
@@ -144,7 +158,7 @@ class MailboxCheck:
         subject, now = f"{subject}, calendar", self._clock.now()
         try:
             page = await self._delta.start_calendar(OwnerKey(key), start=now, end=now + timedelta(days=1))
-        except GraphError as error:
+        except (GraphError, TokenError) as error:
             yield self._deny(subject, error, CALENDARS)
             return
         self._uses[CALENDARS].granted += 1
@@ -163,7 +177,7 @@ class MailboxCheck:
             if addresses is None:
                 addresses = await self._directory.fetch_delegates(key)
             gone = [address for address in addresses if not await self._add_delegate(address, names)]
-        except GraphError as error:
+        except (GraphError, TokenError) as error:
             return self._deny(subject, error, CALENDARS)
         named = "named in the roster" if entry.delegates is not None else "discovered"
         if gone:
@@ -192,9 +206,9 @@ class MailboxCheck:
             return DeliveryOption.DELEGATE_ONLY, warning(
                 subject,
                 f"{cite(error)}: Exchange's default is taken to hold",
-                choose_remedy(SETTINGS, self._consented),
+                self._choose_remedy(SETTINGS),
             )
-        except GraphError as error:
+        except (GraphError, TokenError) as error:
             return DeliveryOption.DELEGATE_ONLY, _explain(subject, error)
         self._uses[SETTINGS].granted += 1
         return option, ok(subject, str(option))
@@ -203,7 +217,7 @@ class MailboxCheck:
         subject, look = f"inbox {names.get(inbox, inbox)}", self._look_into(inbox)
         try:
             await look
-        except GraphError as error:
+        except (GraphError, TokenError) as error:
             return self._deny(subject, error, MAIL)
         self._uses[MAIL].granted += 1
         return ok(subject, f"can be read ({MAIL})")
@@ -215,16 +229,18 @@ class MailboxCheck:
             return self._delta.list_messages(inbox, received_since=soon)
         return self._delta.start_inbox(inbox, received_since=soon)
 
-    def _deny(self, subject: str, error: GraphError, permission: str) -> Finding:
+    def _deny(self, subject: str, error: ServiceError, permission: str) -> Finding:
         """Say what is wrong; a denial by the permission that was needed."""
         if not isinstance(error, AccessError) or classify_fault(error) is not FaultKind.ACCESS:
             return _explain(subject, error)
         self._uses[permission].denied += 1
-        return fault(subject, cite(error), choose_remedy(permission, self._consented))
+        return fault(subject, cite(error), self._choose_remedy(permission))
 
 
 def _explain(subject: str, error: ServiceError) -> Finding:
     """Say in the keeper's words what is wrong and what to do."""
+    if isinstance(error, TokenError):
+        return fault(subject, str(error), error.remedy)
     detail, _, remedy = describe_fault(error, classify_fault(error)).partition(": ")
     if not remedy:
         detail, remedy = str(error), _LOOK_AGAIN

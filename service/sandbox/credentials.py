@@ -150,8 +150,10 @@ class CredentialDesk:
         return {"roles": sorted(application.roles), "denied_mailboxes": sorted(application.denied_mailboxes)}
 
     def _revoke(self, body: Any, origin: str) -> dict[str, Any]:
-        """`{"user": address or "app"}`: refuse the tokens issued so far, by a claims challenge if need be."""
-        members = check_members(body, {"user": str}, needed=("user",))
+        """`{"user": address or "app", "sign_ins": bool}`: refuse the tokens issued so far, by a claims
+        challenge if need be; with `sign_ins` a person's refresh tokens too.
+        """
+        members = check_members(body, {"user": str, "sign_ins": bool}, needed=("user",))
         is_app = members["user"] == "app"
         subject = (
             self._parts.tenant.application.object_id
@@ -159,6 +161,8 @@ class CredentialDesk:
             else self._parts.tenant.world.find_user(members["user"]).id
         )
         self._parts.tenant.mint.revoke(subject)
+        if members.get("sign_ins"):
+            self._parts.tenant.entra.grants.revoke(subject, self._parts.tenant.clock.machine_now())
         return {"revoked": members["user"]}
 
 

@@ -42,6 +42,10 @@ class Shelf(Generic[T]):
     def get(self, name: str) -> T | None:
         return self._held.get(name)
 
+    def list_names(self) -> tuple[str, ...]:
+        """Give all names, the oldest first."""
+        return tuple(self._held)
+
     def take(self, name: str) -> T | None:
         """Give the value and forget it."""
         return self._held.pop(name, None)
@@ -103,6 +107,7 @@ class Grants:
 
     def __init__(self) -> None:
         self._refresh: Shelf[Grant] = Shelf()
+        self._revoked: dict[str, datetime] = {}
         self._codes: Shelf[AuthorizationCode] = Shelf()
         self._devices: Shelf[DeviceCode] = Shelf()
         self._device_codes: Shelf[str] = Shelf()
@@ -123,7 +128,20 @@ class Grants:
             raise EntraFault("invalid_grant", 9002313, "Invalid request. Request is malformed or invalid.")
         if grant.expires_at <= now:
             raise EntraFault("invalid_grant", 700082, "The refresh token has expired due to inactivity.")
+        revoked_at = self._revoked.get(grant.person.id)
+        if revoked_at is not None and grant.expires_at - REFRESH_LIFETIME <= revoked_at:
+            raise EntraFault(
+                "invalid_grant", 50173, "The provided grant has expired due to it being revoked."
+            )
         return grant
+
+    def revoke(self, person_id: str, now: datetime) -> None:
+        """Refuse the refresh tokens that a person's sign-ins brought so far, as a new password does."""
+        self._revoked[person_id] = now
+
+    def list_refresh_tokens(self) -> tuple[str, ...]:
+        """Give every refresh token that was ever given, to be looked for where none may be."""
+        return self._refresh.list_names()
 
     def keep_code(self, code: AuthorizationCode) -> str:
         """Give a new authorization code."""

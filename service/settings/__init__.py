@@ -18,6 +18,7 @@ from service.settings.values import (
     MessageScope,
     Redactable,
     Settings,
+    SignInKind,
     setting_name,
 )
 
@@ -33,6 +34,7 @@ __all__ = [
     "Scope",
     "Secret",
     "Settings",
+    "SignInKind",
     "find_unknown_names",
     "list_secret_texts",
     "read_bare_environment",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from service.settings.values import Settings, setting_name
+from service.settings.values import SCOPES, Settings, SignInKind, setting_name
 
 Fault = tuple[str, str]
 """Field, and the sentence that follows the setting's name."""
@@ -68,7 +68,17 @@ def list_application_faults(settings: Settings) -> Iterator[Fault]:
         yield "tenant_id", "must be a directory id or a domain name of the tenant."
     if not settings.client_id:
         yield "client_id", "is missing: set it to the application (client) id of the registration."
+    if unknown := sorted(settings.sign_in_scopes - SCOPES):
+        yield "sign_in_scopes", f"holds {unknown[0]!r}: choose among {', '.join(sorted(SCOPES))}."
+    yield from _list_credential_faults(settings)
+
+
+def _list_credential_faults(settings: Settings) -> Iterator[Fault]:
     given = [name for name in _CREDENTIALS if _is_set(settings, name)]
+    if settings.sign_in is SignInKind.DELEGATED and not settings.redis_entra:
+        if given:
+            yield given[0], "cannot go with RESPONSE_SYNC_SIGN_IN=delegated: unset it, or SIGN_IN."
+        return
     if len(given) != 1:
         names = ", ".join(setting_name(name) for name in given or _CREDENTIALS)
         problem = "is only one of several credentials" if given else "or another credential is missing"

@@ -126,6 +126,12 @@ class GraphLimitSettings(BaseSettings):
     )
     token_timeout_s: Seconds = Field(15.0, description="for one request to the authority")
     token_renew_margin_s: Seconds = Field(300.0, description="a token is renewed so long before its end")
+    sign_in_look_s: Seconds = Field(1.0, description="between two looks at whether somebody signed in or out")
+    sign_in_check_interval_s: Seconds = Field(
+        3600.0, description="between two uses of each sign-in, so that none ends for want of use"
+    )
+    sign_in_idle_days: Seconds = Field(90.0, description="days unused after which Entra ID ends a sign-in")
+    sign_in_warn_days: Seconds = Field(14.0, description="days before its end that a sign-in is warned of")
     token_error_memory_s: Seconds = Field(
         5.0, description="a refusal of the authority is not asked for again"
     )

@@ -74,6 +74,13 @@ class Durability(StrEnum):
     REPLICA = "replica"
 
 
+class SignInKind(StrEnum):
+    """In whose name mailboxes are read of people who have not signed in: the application's, or nobody's."""
+
+    APPLICATION = "application"
+    DELEGATED = "delegated"
+
+
 class MessageScope(StrEnum):
     """Which messages of a mailbox are watched."""
 
@@ -114,6 +121,9 @@ def split_list(given: object) -> object:
     return frozenset() if words == {"none"} else frozenset(words)
 
 
+SCOPES: Final = frozenset({"Mail.Read", "Calendars.Read", "MailboxSettings.Read", "User.Read"})
+"""What people are asked for when they sign in."""
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 PositiveInt = Annotated[int, Field(gt=0)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -153,6 +163,13 @@ class Settings(LimitSettings):
     client_certificate_file: str = Field("", description="credential: PEM file with key and certificate")
     federated_token_file: str = Field("", description="credential: file with a token of another issuer")
     managed_identity: str = Field("", description="credential: `system`, or the client id of the identity")
+    sign_in: SignInKind = Field(
+        SignInKind.APPLICATION,
+        description="`application`, or `delegated`: no credential, each mailbox by its person's `login`",
+    )
+    sign_in_scopes: Annotated[frozenset[str], NoDecode, BeforeValidator(split_list)] = Field(
+        SCOPES, description="permissions that `login` asks a person for"
+    )
     cloud: Cloud = Field(Cloud.GLOBAL, description="`global`, `usgov`, `usgov-dod`, `china`")
     graph_url: str = Field("", description="Graph with its version, such as `https://host:port/v1.0`")
     authority_url: str = Field("", description="sign-in authority, ends in the tenant")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -30,6 +31,7 @@ from service.subscriptions.reading import Reading, ReadingLimits, RoundMetrics
 from service.subscriptions.resolve import OwnerResolver
 from service.subscriptions.resync import DeltaRounds, Window
 from service.subscriptions.schedule import Schedule
+from service.subscriptions.signed_in import SignedIn, nobody
 from service.subscriptions.subscribe import Destination, Subscriber
 from service.subscriptions.subscribing import Subscribing, SubscribingLimits
 from service.subscriptions.watch import Watch
@@ -41,7 +43,11 @@ class AllKeeperMetrics(KeeperMetrics, RoundMetrics, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeeperPorts:
-    """Everything outside that a keeper talks to."""
+    """Everything outside that a keeper talks to.
+
+    Attributes:
+        logins: gives something that differs once somebody signed in.
+    """
 
     api: SubscriptionApi
     directory: Directory
@@ -53,6 +59,7 @@ class KeeperPorts:
     generation: Generation
     clock: Clock
     metrics: AllKeeperMetrics
+    logins: Callable[[], Hashable] = nobody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +127,7 @@ def build_keeper(
         subscribing=subscribing,
         comparing=comparing,
         reading=reading,
+        signed_in=_build_signed_in(ports, picture),
         clock=ports.clock,
         metrics=ports.metrics,
         limits=options.keeper,
@@ -150,6 +158,16 @@ class _Picture:
     schedule: Schedule
     destination: Destination
     subscriber: Subscriber
+
+
+def _build_signed_in(ports: KeeperPorts, picture: _Picture) -> SignedIn:
+    return SignedIn(
+        ledger=picture.ledger,
+        watch=picture.watch,
+        schedule=picture.schedule,
+        clock=ports.clock,
+        logins=ports.logins,
+    )
 
 
 def _build_subscriber(

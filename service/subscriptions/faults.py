@@ -16,6 +16,7 @@ from service.errors import (
     GraphError,
     RefusedError,
     ServiceError,
+    SignInError,
     ThrottledError,
     TokenError,
 )
@@ -25,6 +26,7 @@ from service.subscriptions.records import Fault, FaultKind
 
 _ON_PREMISES: Final = ("mailboxnotenabledforrestapi", "not yet supported for this mailbox")
 _KIND_BY_ERROR: Final = (
+    (SignInError, FaultKind.SIGN_IN),
     (TokenError, FaultKind.CREDENTIAL),
     (GoneError, FaultKind.ABSENT),
     (ConflictError, FaultKind.REFUSED),
@@ -32,6 +34,7 @@ _KIND_BY_ERROR: Final = (
 )
 _WORDS: Final = {
     FaultKind.CREDENTIAL: "No access token: {message} {remedy}",
+    FaultKind.SIGN_IN: "{message} {remedy}",
     FaultKind.ACCESS: (
         "Access denied ({cited}): give the application Mail.Read and Calendars.Read, and put this mailbox "
         "into the scope of its access policy or RBAC assignment."

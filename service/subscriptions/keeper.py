@@ -29,6 +29,7 @@ from service.subscriptions.reading import Reading
 from service.subscriptions.records import Outage
 from service.subscriptions.requests import OpenRequests
 from service.subscriptions.schedule import Duty, DutyKind, Schedule
+from service.subscriptions.signed_in import SignedIn
 from service.subscriptions.subscribing import Subscribing, reading_of
 from service.subscriptions.watch import Watch
 
@@ -97,6 +98,7 @@ class Keeper:
         subscribing: Subscribing,
         comparing: Comparing,
         reading: Reading,
+        signed_in: SignedIn,
         clock: Clock,
         metrics: KeeperMetrics,
         limits: KeeperLimits | None = None,
@@ -112,6 +114,7 @@ class Keeper:
         self._subscribing = subscribing
         self._comparing = comparing
         self._reading = reading
+        self._signed_in = signed_in
         self._clock = clock
         self._metrics = metrics
         self._limits = limits or KeeperLimits()
@@ -190,6 +193,7 @@ class Keeper:
         elif is_roster_new:
             self._owners.follow_roster()
         await self._answering.take_up()
+        self._signed_in.look()
         self._begin_due()
 
     async def settle(self) -> None:
@@ -220,6 +224,7 @@ class Keeper:
         await self._crew.cancel_all()
         self._schedule.clear()
         self._answering.begin_term()
+        self._signed_in.begin_term()
         self._watch.clear()
         self._ledger.forget_counters()
         await self._ledger.refresh_roster()

@@ -21,12 +21,13 @@ _OWNER_PREFIX: Final = "owner/"
 
 
 class FaultKind(StrEnum):
-    """Why something of a mailbox does not work; the first four do not go away by themselves."""
+    """Why something of a mailbox does not work; the first five do not go away by themselves."""
 
     ACCESS = "access"
     ABSENT = "absent"
     QUOTA = "quota"
     REFUSED = "refused"
+    SIGN_IN = "sign-in"
     HANDSHAKE = "handshake"
     CREDENTIAL = "credential"
     PASSING = "passing"
@@ -34,7 +35,12 @@ class FaultKind(StrEnum):
     @property
     def is_of_mailbox(self) -> bool:
         """Tell whether the mailbox itself cannot be watched, so that readiness does not wait for it."""
-        return self in (FaultKind.ACCESS, FaultKind.ABSENT, FaultKind.QUOTA, FaultKind.REFUSED)
+        return self in _OF_MAILBOX
+
+
+_OF_MAILBOX: Final = frozenset(
+    {FaultKind.ACCESS, FaultKind.ABSENT, FaultKind.QUOTA, FaultKind.REFUSED, FaultKind.SIGN_IN}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ Only reads. `build_status` is pure; `StatusReader` fetches the books, at most on
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from service.clock import Clock
@@ -16,6 +16,15 @@ from service.ports import Book, Generation, Records
 from service.reconcile.instant import parse_instant
 from service.reconcile.model import Address, OwnerKey
 from service.roster import RosterEntry, WatchedOwner, decode_roster_entry, decode_watched_owner
+from service.sign_ins.record import (
+    SignIn,
+    SignInState,
+    SignInStatus,
+    SignInTerms,
+    decode_sign_in,
+    find_sign_in,
+    judge_sign_in,
+)
 from service.subscriptions.ledger import decode_book, decode_mailboxes_book
 from service.subscriptions.records import (
     MailboxRecord,
@@ -44,6 +53,7 @@ class ResourceStatus:
         faults: what is wrong, in words; empty where nothing is.
         is_watchable: False where the mailbox itself cannot be watched.
         waits_for: what readiness waits for, in words; empty where for nothing.
+        notices: what will be wrong soon, in words.
     """
 
     name: str
@@ -62,6 +72,7 @@ class ResourceStatus:
     faults: tuple[str, ...]
     is_watchable: bool
     waits_for: str
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +99,11 @@ class OwnerStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeeperStatus:
-    """All entries of the roster and all resources, each in order."""
+    """All entries of the roster, all resources and all sign-ins, each in order."""
 
     owners: tuple[OwnerStatus, ...]
     resources: tuple[ResourceStatus, ...]
+    sign_ins: tuple[SignInStatus, ...] = ()
 
     @property
     def waits_for(self) -> tuple[str, ...]:
@@ -115,17 +127,28 @@ class Books:
     mailboxes: Mapping[str, MailboxRecord]
     progress: Mapping[Address, OwnerProgress]
     notified: Mapping[str, str]
+    sign_ins: Mapping[str, SignIn] = field(default_factory=dict)
 
 
-def build_status(books: Books, *, now: datetime, messages: ResourceKind = ResourceKind.INBOX) -> KeeperStatus:
+def build_status(
+    books: Books,
+    *,
+    now: datetime,
+    messages: ResourceKind = ResourceKind.INBOX,
+    terms: SignInTerms | None = None,
+) -> KeeperStatus:
     """Put the books together."""
+    terms = terms or SignInTerms()
     watch = Watch(messages=messages)
     for owner in books.owners.values():
         if owner.roster_address in books.roster:
             watch.put(owner)
     return KeeperStatus(
         owners=tuple(_describe_owner(books, address) for address in sorted(books.roster)),
-        resources=tuple(_describe_resource(books, watch, name, now) for name in sorted(watch.resources)),
+        resources=tuple(
+            _describe_resource(books, watch, name, now, terms) for name in sorted(watch.resources)
+        ),
+        sign_ins=tuple(judge_sign_in(one, now=now, terms=terms) for _, one in sorted(books.sign_ins.items())),
     )
 
 
@@ -152,7 +175,9 @@ def _describe_owner(books: Books, address: Address) -> OwnerStatus:
     )
 
 
-def _describe_resource(books: Books, watch: Watch, name: str, now: datetime) -> ResourceStatus:
+def _describe_resource(
+    books: Books, watch: Watch, name: str, now: datetime, terms: SignInTerms
+) -> ResourceStatus:
     subscription = books.subscriptions.get(name, SubscriptionRecord())
     mailbox = books.mailboxes.get(name, MailboxRecord())
     faults = [fault for fault in (subscription.fault, mailbox.fault) if fault is not None]
@@ -176,7 +201,17 @@ def _describe_resource(books: Books, watch: Watch, name: str, now: datetime) -> 
         faults=tuple(dict.fromkeys(fault.words for fault in faults)),
         is_watchable=is_watchable,
         waits_for=_name_lack(name, subscription, mailbox, now) if is_watchable else "",
+        notices=_list_notices(books, name, now, terms),
     )
+
+
+def _list_notices(books: Books, name: str, now: datetime, terms: SignInTerms) -> tuple[str, ...]:
+    """Say that the sign-in of whose mailbox it is will end soon."""
+    found = find_sign_in(books.sign_ins.values(), name.partition("/")[2])
+    if found is None:
+        return ()
+    status = judge_sign_in(found, now=now, terms=terms)
+    return () if status.state is SignInState.GOOD else (status.words,)
 
 
 def _name_lack(name: str, subscription: SubscriptionRecord, mailbox: MailboxRecord, now: datetime) -> str:
@@ -207,11 +242,13 @@ class StatusReader:
         records: Records,
         clock: Clock,
         messages: ResourceKind = ResourceKind.INBOX,
+        terms: SignInTerms | None = None,
         kept_s: float = 1.0,
     ) -> None:
         self._records = records
         self._clock = clock
         self._messages = messages
+        self._terms = terms
         self._kept_s = kept_s
         self._kept: tuple[float, KeeperStatus] | None = None
 
@@ -224,7 +261,9 @@ class StatusReader:
         now = self._clock.monotonic()
         if self._kept is not None and now - self._kept[0] < self._kept_s:
             return self._kept[1]
-        status = build_status(await self._read_books(), now=self._clock.now(), messages=self._messages)
+        status = build_status(
+            await self._read_books(), now=self._clock.now(), messages=self._messages, terms=self._terms
+        )
         self._kept = (now, status)
         return status
 
@@ -250,4 +289,5 @@ class StatusReader:
             mailboxes=mailboxes,
             progress=progress,
             notified=await self._records.read_all(Book.NOTIFIED),
+            sign_ins=decode_book(await self._records.read_all(Book.SIGN_INS), decode_sign_in),
         )

@@ -89,6 +89,7 @@ class Destination:
             expires_at=expires_at,
             certificate=wanted.certificate,
             certificate_id=wanted.certificate_id,
+            mailbox=wanted.resource.mailbox,
         )
 
 

@@ -166,6 +166,7 @@ FIRES: dict[str, dict[str, str]] = {
     "ResponseSyncMailboxStale": {M + "mailbox_staleness_max_seconds": "2500x60"},
     "ResponseSyncSubscriptionMissing": {M + 'subscriptions{resource="inbox",state="missing"}': "1x60"},
     "ResponseSyncSubscriptionEnds": {M + "subscription_next_expiry_timestamp_seconds": "3300x60"},
+    "ResponseSyncSignInEnding": {M + 'sign_ins{state="ending"}': "1x60"},
     "ResponseSyncClockSkew": {M + 'clock_ahead_seconds{clock="redis",instance="a"}': "-6x60"},
 }
 WELL = {

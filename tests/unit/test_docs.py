@@ -41,7 +41,7 @@ def format_default(field: str) -> str:
         case bool():
             return str(text).lower()
         case frozenset():
-            return "none"
+            return ", ".join(sorted(text)) or "none"
         case float():
             return f"{text:g}" if text < 10**6 else f"{text:.0f}"
         case _:

@@ -25,6 +25,7 @@ PURE_PATTERNS = (
     "cloud_events.py",
     "graph/payloads.py",
     "graph/requests.py",
+    "graph/subscription_requests.py",
     "graph/parse_*.py",
     "intake/notification.py",
     "pipeline/retry.py",

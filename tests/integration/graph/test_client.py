@@ -27,12 +27,8 @@ from service.errors import (
     UnavailableError,
 )
 from service.graph.client import GraphClient
-from service.graph.requests import (
-    RequestKind,
-    build_event_request,
-    build_link_request,
-    build_renewal,
-)
+from service.graph.requests import RequestKind, build_event_request, build_link_request
+from service.graph.subscription_requests import build_renewal
 from service.graph.trust import build_trust
 from service.reconcile.model import EventId, OwnerKey
 from tests.integration.graph.graph_host import GraphHost, saying, serve_graph

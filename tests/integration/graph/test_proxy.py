@@ -12,7 +12,7 @@ import pytest
 from service.clock import SystemClock
 from service.graph.client import GraphClient
 from service.graph.credentials import ClientSecret, Registration
-from service.graph.requests import build_subscription_list
+from service.graph.subscription_requests import build_subscription_list
 from service.graph.tokens import MsalTokens
 from service.graph.trust import build_trust
 from service.sandbox.command import Sandbox

@@ -211,7 +211,7 @@ async def open_stage(
     """Run web and worker; keepers are started by the test, and ended with the stage."""
     settings = _build_settings(sandbox, redis_url=redis_url, prefix=prefix, folder=folder)
     metrics, stop = Metrics(), asyncio.Event()
-    async with open_streams(settings) as streams, open_graph(settings, metrics) as graph:
+    async with open_streams(settings) as streams, open_graph(settings, metrics, streams) as graph:
         await streams.intake.ensure_group()
         roles = (
             build_web(settings, streams, metrics, tracing),

@@ -19,7 +19,8 @@ from service.errors import (
 )
 from service.graph.answer import Answer
 from service.graph.dispatch import Dispatcher, DispatchLimits
-from service.graph.requests import GraphRequest, RequestKind, build_event_request, build_renewal
+from service.graph.requests import GraphRequest, RequestKind, build_event_request
+from service.graph.subscription_requests import build_renewal
 from service.reconcile.model import EventId, OwnerKey
 from tests.unit.graph.held_clock import HeldClock, settle
 from tests.unit.graph.replies import NOW, RecordingObserver, refusal, reply

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import RefusedError
-from service.graph import requests
+from service.graph import requests, subscription_requests
 from service.graph.requests import GraphRequest, RequestKind
 from service.ports import SubscriptionSpec
 from service.reconcile.model import EventId, MailboxKey, MessageId, OwnerKey
@@ -41,10 +41,10 @@ ALL = {
     "permissions": requests.build_permissions_request(MailboxKey("alex")),
     "delivery": requests.build_delivery_request(MailboxKey("alex")),
     "settings": requests.build_delivery_request(MailboxKey("alex"), is_whole=True),
-    "list": requests.build_subscription_list(),
-    "create": requests.build_subscription_creation(SPEC),
-    "renew": requests.build_renewal("s-1", START),
-    "delete": requests.build_subscription_deletion("s-1"),
+    "list": subscription_requests.build_subscription_list(),
+    "create": subscription_requests.build_subscription_creation(SPEC),
+    "renew": subscription_requests.build_renewal("s-1", START),
+    "delete": subscription_requests.build_subscription_deletion("s-1"),
 }
 
 
@@ -164,8 +164,8 @@ def test_a_certificate_asks_for_rich_notifications_and_a_renewal_may_change_it()
             "certificate_id": "k2",
         }
     )
-    created = requests.build_subscription_creation(rich).body
-    renewed = requests.build_renewal("s-1", START, certificate="MII", certificate_id="k2").body
+    created = subscription_requests.build_subscription_creation(rich).body
+    renewed = subscription_requests.build_renewal("s-1", START, certificate="MII", certificate_id="k2").body
     assert created is not None
     assert {**created, "includeResourceData": True, **key} == created
     assert renewed == {"expirationDateTime": "2019-12-01T00:00:00Z", **key}
