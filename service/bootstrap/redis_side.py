@@ -91,6 +91,7 @@ def _build_streams(settings: Settings, link: RedisLink) -> Streams:
     )
     records = RedisRecords(link, keys)
     intake = RedisIntakeStream(link, keys, due_list=due_list, dead_letters=dead_letters)
+    generation = RedisGeneration(link, keys, intake)
     return Streams(
         link=link,
         keys=keys,
@@ -102,11 +103,12 @@ def _build_streams(settings: Settings, link: RedisLink) -> Streams:
             keys,
             stream_entries_max=settings.stream_maxlen,
             state_lifetime_min_s=settings.state_lifetime_min_s,
+            seen=generation.seen,
         ),
         records=records,
         sign_ins=RedisSignIns(link, keys, records),
         lease=RedisLease(link, keys),
-        generation=RedisGeneration(link, keys, intake),
+        generation=generation,
         updates=UpdateStreamReader(link, keys),
         pulse=RedisPulse(
             link,

@@ -75,6 +75,10 @@ class RedisGeneration:
         self.led_at = _1970 + timedelta(milliseconds=least) if least else None
         return all(is_there for is_there, _ in looks)
 
+    def seen(self, partition: int) -> int:
+        """Give the highest watermark that this process has seen of a partition; 0 before the first look."""
+        return self._seen[partition]
+
     async def disown(self) -> None:
         """Take every mark away: it is known in another way that the state is an older one."""
         for partition in range(self._keys.partitions):

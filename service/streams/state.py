@@ -6,7 +6,7 @@ Must never write a part of a commit without the rest: all of it happens in `scri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -41,6 +41,7 @@ class RedisStateStore:
         *,
         stream_entries_max: int = 1_000_000,
         state_lifetime_min_s: float = 86_400,
+        seen: Callable[[int], int] = lambda _: 0,
     ) -> None:
         """Prepare; nothing is sent.
 
@@ -48,10 +49,12 @@ class RedisStateStore:
             stream_entries_max: setting `STREAM_MAXLEN`; older updates are dropped, approximately.
             state_lifetime_min_s: a state lives at least so long by Redis' clock, whatever `expires_at` says,
                 so that an entry that is delivered again meets the state which it made.
+            seen: gives the highest watermark seen of a partition; nothing is committed to an older state.
         """
         self._link = link
         self._keys = keys
         self._stream_entries_max = stream_entries_max
+        self._seen = seen
         self._state_lifetime_min_ms = to_duration_ms(state_lifetime_min_s)
 
     async def read(self, owner: OwnerKey, meeting: MeetingKey) -> StoredMeeting:
@@ -72,7 +75,7 @@ class RedisStateStore:
 
         Raises:
             ConflictingVersionError: somebody committed first, or the reply to this very commit was lost.
-            GenerationMissingError: the state was lost.
+            GenerationMissingError: the state was lost, or is an older one.
             StreamError: Redis refused or is away; nothing was written unless the reply was lost.
             ValueError: a field has a name that is ours to give.
         """
@@ -143,6 +146,7 @@ class RedisStateStore:
             names.due(partition),
             names.due_entries(partition),
             names.newest(partition),
+            names.watermark(partition),
             *(names.event(commit.owner, event) for event in events),
         ]
         arguments: list[Argument] = [
@@ -152,6 +156,7 @@ class RedisStateStore:
             self._state_lifetime_min_ms,
             commit.owner,
             commit.meeting,
+            self._seen(partition),
             *_list_changes(commit, events),
         ]
         reply: list[str] = await self._link.run(_COMMIT, keys, arguments)

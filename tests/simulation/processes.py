@@ -168,10 +168,10 @@ class Streams:
         self.due_list = DueList(link, keys)
         self.dead_letters = DeadLetters(link, keys)
         self.intake = RedisIntakeStream(link, keys, due_list=self.due_list, dead_letters=self.dead_letters)
-        self.states = RedisStateStore(link, keys)
         self.records = RedisRecords(link, keys)
         self.lease = RedisLease(link, keys)
         self.generation = RedisGeneration(link, keys, self.intake)
+        self.states = RedisStateStore(link, keys, seen=self.generation.seen)
 
 
 class WorkerProcess(Process):

@@ -8,10 +8,12 @@
 -- KEYS[5]    due           zset: name -> when (ms)
 -- KEYS[6]    due entries   hash: name -> JSON
 -- KEYS[7]    newest        string, the greatest version given in this partition
--- KEYS[8..]  event         string, one for each event id, in the order of ARGV
+-- KEYS[8]    watermark     string, a number that goes back with the state alone
+-- KEYS[9..]  event         string, one for each event id, in the order of ARGV
 --
 -- ARGV[1] expected version   ARGV[2] STREAM_MAXLEN   ARGV[3] when to forget (ms; '' for never)
 -- ARGV[4] least time to keep (ms)   ARGV[5] owner   ARGV[6] meeting
+-- ARGV[7] the highest watermark that the process has seen: a state with a lower one is an older state
 -- then five lists, each headed by its length:
 --   fields to set (name, value), fields to drop (name), updates (instance, number of texts, the texts),
 --   timers (name, when in ms or '' to end it, JSON), event ids (id, instance, JSON)
@@ -20,13 +22,13 @@
 -- not all of its event ids were named: nothing is written then, and the caller names them.
 -- Refuses with GENERATIONMISSING, VERSIONCONFLICT or WRONGTYPE; nothing is written then either.
 
-local generation, meeting, updates, meetings, due, due_entries, newest_key = unpack(KEYS, 1, 7)
-local FIRST_EVENT = 8
+local generation, meeting, updates, meetings, due, due_entries, newest_key, watermark = unpack(KEYS, 1, 8)
+local FIRST_EVENT = 9
 local FORMAT_INTEGER = '%.0f'
 -- Lua cannot hand more than about 8000 values to one call.
 local CHUNK = 1000
 
-local position = 6
+local position = 7
 local function take()
   position = position + 1
   return ARGV[position]
@@ -65,6 +67,9 @@ local events = take_list(3)
 
 if redis.call('EXISTS', generation) == 0 then
   return redis.error_reply('GENERATIONMISSING there is no state, or it was lost: a keeper has to begin it')
+end
+if tonumber(redis.call('GET', watermark) or 0) < tonumber(ARGV[7]) then
+  return redis.error_reply('GENERATIONMISSING the state is an older one: a keeper has to begin it anew')
 end
 local types = {[meeting] = 'hash', [updates] = 'stream', [meetings] = 'zset', [due] = 'zset',
                [due_entries] = 'hash', [newest_key] = 'string'}

@@ -13,12 +13,13 @@
 local seen = tonumber(ARGV[1])
 local found = tonumber(redis.call('GET', KEYS[2]) or 0)
 local as_found = string.format('%.0f', found)
-if redis.call('EXISTS', KEYS[1]) == 0 then return {'missing', as_found} end
+local is_there = redis.call('EXISTS', KEYS[1]) == 1
 if found < seen then
   redis.call('DEL', KEYS[1])
   redis.call('SET', KEYS[2], string.format('%.0f', seen))
-  return {'older', as_found}
 end
+if not is_there then return {'missing', as_found} end
+if found < seen then return {'older', as_found} end
 if ARGV[2] ~= '' then
   redis.call('SET', KEYS[2], string.format('%.0f', math.max(found + 1, tonumber(ARGV[2]))))
 end

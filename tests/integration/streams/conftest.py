@@ -52,10 +52,10 @@ class Streams:
             self.link, self.keys, due_list=self.due_list, dead_letters=self.dead_letters
         )
         put(self, "intake", intake)
-        put(self, "states", RedisStateStore(self.link, self.keys))
         put(self, "records", RedisRecords(self.link, self.keys))
         put(self, "lease", RedisLease(self.link, self.keys))
         put(self, "generation", RedisGeneration(self.link, self.keys, intake))
+        put(self, "states", RedisStateStore(self.link, self.keys, seen=self.generation.seen))
         put(self, "updates", UpdateStreamReader(self.link, self.keys))
 
     async def published(self) -> list[dict[str, str]]:

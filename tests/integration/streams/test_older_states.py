@@ -54,6 +54,8 @@ async def test_an_older_backup_is_noticed_and_everything_is_born_again(
 
         await redis.restore(tmp_path / "backup")
         assert [one["sequence"] for one in await worker.published()] == [f"{1:020}"]
+        with pytest.raises(GenerationMissingError, match="older"):
+            await worker.states.commit(build_commit(first.version, updates=[UPDATE]))
         assert not await worker.generation.exists(), "it saw more"
         assert not await keeper.generation.exists()
         with pytest.raises(GenerationMissingError):
@@ -123,3 +125,13 @@ async def test_a_state_that_is_disowned_is_refused_by_every_script(streams: Stre
 
     assert await streams.generation.ensure(meanwhile=count)
     assert pages >= 1, "a keeper has to renew its lease meanwhile"
+
+
+async def test_a_state_that_was_lost_is_begun_once_by_a_keeper_that_remembers_it(streams: Streams) -> None:
+    await streams.generation.ensure()
+    assert await streams.generation.exists(led_at=NOW)
+    await streams.link.call("DEL", streams.keys.generation(0), streams.keys.watermark(0))
+    assert not await streams.generation.exists()
+    assert await streams.generation.ensure()
+    assert await streams.generation.exists(led_at=NOW), "its own memory is no reason to begin again"
+    assert (await streams.states.commit(build_commit(updates=[UPDATE]))).stream_ids
