@@ -32,6 +32,7 @@ from service.subscriptions.comparing import ComparingLimits
 from service.subscriptions.keeper import Keeper
 from service.subscriptions.owners import OwnerLimits
 from service.subscriptions.reading import ReadingLimits
+from service.subscriptions.schedule import DutyKind
 from tests.endtoend.stage import ROLES, Stage, open_stage
 from tests.unit.subscriptions.fakes import Tenant
 from tests.unit.subscriptions.play import Play
@@ -41,6 +42,8 @@ DUE: Final = (5, 50, 500)
 FIXED_DUE: Final = 20
 TICKS: Final = 10
 NEVER_S: Final = 1e9
+HELD_MAX_MS: Final = 100.0
+"""How long the comparison of the largest roster with Graph may hold up everything else, in processor time."""
 GROWTH_MAX: Final = 3.0
 """How much dearer a duty may be with a hundred times the roster: heaps and caches grow a little."""
 OPTIONS: Final = KeeperOptions(  # nothing but sweeps and look-ups of owners comes due
@@ -74,24 +77,25 @@ class Ticked:
 
     Attributes:
         due: duties done per tick, on average.
-        median_ms, worst_ms: processor time of a tick with all that it began. The worst may hold the
-            comparison with all that Graph holds, which comes once in a sweep interval.
+        mean_ms, worst_ms: processor time of a tick with all that it began.
     """
 
     roster: int
     due: float
-    median_ms: float
+    mean_ms: float
     worst_ms: float
 
     @property
     def per_duty_us(self) -> float:
-        return self.median_ms * 1000 / max(self.due, 1.0)
+        return self.mean_ms * 1000 / max(self.due, 1.0)
 
 
-async def settle(roster: int) -> tuple[Play, Keeper]:
-    """Give a keeper that is done with so many owners, each with a delegate, shortly before the first sweeps.
+async def settle(roster: int) -> tuple[Play, Keeper, float]:
+    """Give a keeper that is done with so many owners, each with a delegate, as the first sweeps come due.
 
-    Those are spread evenly over the last fifth of the interval, each mailbox in its own place.
+    Those are spread evenly over the last fifth of the interval, each mailbox in its own place. The last tick
+    compares with Graph, which looks at all that there is, once in a sweep interval: what matters of it is the
+    third value, for how many ms of processor time it held up everything else at one go.
     """
     play = Play(options=OPTIONS)
     play.tenant = QuickTenant(clock=play.clock)
@@ -102,7 +106,23 @@ async def settle(roster: int) -> tuple[Play, Keeper]:
     keeper = play.build_keeper()
     await play.run(keeper, seconds=3)
     play.clock.advance(OPTIONS.reading.sweep_interval_s * 0.8)
-    return play, keeper
+    done, stop = len(play.metrics.outcomes), asyncio.Event()
+    watching = asyncio.create_task(watch_loop(stop))
+    await keeper.tick()
+    await keeper.settle()
+    stop.set()
+    assert (DutyKind.COMPARE, "done") in play.metrics.outcomes[done:]
+    return play, keeper, await watching
+
+
+async def watch_loop(stop: asyncio.Event) -> float:
+    """Give the longest time for which the loop was held up, in ms of its thread's processor time."""
+    longest_s, before_s = 0.0, time.thread_time()
+    while not stop.is_set():
+        await asyncio.sleep(0)
+        now_s = time.thread_time()
+        longest_s, before_s = max(longest_s, now_s - before_s), now_s
+    return longest_s * 1000
 
 
 async def measure_ticks(play: Play, keeper: Keeper, roster: int, due: int) -> Ticked:
@@ -118,7 +138,7 @@ async def measure_ticks(play: Play, keeper: Keeper, roster: int, due: int) -> Ti
     return Ticked(
         roster=roster,
         due=(len(play.metrics.outcomes) - done) / TICKS,
-        median_ms=statistics.median(costs),
+        mean_ms=statistics.mean(costs),
         worst_ms=max(costs),
     )
 
@@ -129,7 +149,10 @@ async def report_ticks(rosters: Sequence[int]) -> bool:
     flat, rising = [], []
     _tell(f"ticks with about {FIXED_DUE} sweeps due, and look-ups besides, growing roster; then with more:")
     for roster in rosters:
-        play, keeper = await settle(roster)
+        play, keeper, held_ms = await settle(roster)
+        _tell(
+            f"  roster {roster:6}, the comparison with Graph holds the loop up for {held_ms:.1f} ms at most"
+        )
         flat.append(_tell_tick(await measure_ticks(play, keeper, roster, FIXED_DUE)))
     for due in DUE:
         rising.append(_tell_tick(await measure_ticks(play, keeper, roster, due)))
@@ -137,15 +160,17 @@ async def report_ticks(rosters: Sequence[int]) -> bool:
     costs = [one.per_duty_us for one in rising]
     _tell(
         f"{rosters[-1] // rosters[0]} times the roster: {growth:.2f} times the cost of a duty; "
-        f"{DUE[-1] // DUE[0]} times as much due: {rising[-1].median_ms / rising[0].median_ms:.1f} times the "
-        f"cost of a tick, and {max(costs) / min(costs):.2f} times that of a duty; {GROWTH_MAX:g} allowed"
+        f"{rising[-1].due / rising[0].due:.1f} times as much due: "
+        f"{rising[-1].mean_ms / rising[0].mean_ms:.1f} times the cost of a tick, and "
+        f"{max(costs) / min(costs):.2f} times that of a duty; {GROWTH_MAX:g} allowed"
     )
-    return growth <= GROWTH_MAX and max(costs) / min(costs) <= GROWTH_MAX
+    is_flat = growth <= GROWTH_MAX and max(costs) / min(costs) <= GROWTH_MAX
+    return is_flat and held_ms <= HELD_MAX_MS
 
 
 def _tell_tick(ticked: Ticked) -> Ticked:
     _tell(
-        f"  roster {ticked.roster:6}, {ticked.due:6.1f} duties a tick: median {ticked.median_ms:7.2f} ms, "
+        f"  roster {ticked.roster:6}, {ticked.due:6.1f} duties a tick: mean {ticked.mean_ms:7.2f} ms, "
         f"worst {ticked.worst_ms:7.2f} ms, {ticked.per_duty_us:5.0f} us a duty"
     )
     return ticked

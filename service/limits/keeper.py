@@ -102,6 +102,5 @@ def _take_reading_limits(settings: Settings) -> ReadingLimits:
         sweep_interval_s=settings.sweep_interval_s,
         full_resync_s=settings.full_resync_hours * 3600,
         mark_again_s=settings.mark_again_s,
-        notified_kept_s=settings.heard_kept_s,
         silence=SilenceLimits(after_s=settings.silence_after_s, slack_s=settings.silence_slack_s),
     )

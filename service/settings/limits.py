@@ -204,7 +204,6 @@ class KeeperLimitSettings(BaseSettings):
     append_entries_max: Count = Field(200, description="entries that a delta query stores at once")
     mark_again_s: Seconds = Field(600.0, description="when the end of a baseline is marked once more")
     heard_interval_s: Seconds = Field(5.0, description="how often it is noted who was heard of")
-    heard_kept_s: Seconds = Field(5.0, description="how long that note is used before it is read again")
     silence_after_s: Seconds = Field(300.0, description="a notification so late is taken not to come")
     silence_slack_s: Seconds = Field(15.0, description="how much older a note may be than its notification")
     passing_wait_s: Seconds = Field(1.0, description="first wait after what passes by itself; doubles")

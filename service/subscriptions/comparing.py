@@ -1,7 +1,8 @@
 """The duty that compares everything wanted with what Graph holds, and the one that ends what is too much.
 
-The only duty that looks at everything, so the pause after it grows with what it looked at. Must never end a
-subscription that is not proven to be this deployment's.
+The only duty that looks at everything, so the pause after it grows with what it looked at, and it does so in
+a thread, or in slices between which others have their turn. Must never end a subscription that is not proven
+to be this deployment's.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from service.subscriptions.plan import (
 )
 from service.subscriptions.records import Fault, SubscriptionRecord
 from service.subscriptions.schedule import COMPARISON, Duty, DutyKind, Schedule
+from service.subscriptions.slices import in_slices
 from service.subscriptions.subscribe import Destination, Subscriber
 from service.subscriptions.subscribing import Subscribing
 from service.subscriptions.watch import Watch
@@ -141,18 +143,18 @@ class Comparing:
         ends_leftovers, self._ends_leftovers = self._ends_leftovers, False
         known = dict(self._ledger.subscriptions)
         resources = self._subscribing.list_wanted()
-        idle = {name for name in self._watch.resources if self._subscribing.is_idle(name)}
+        busy = self._subscribing.busy
         in_graph = await self._list_in_graph(ends_leftovers=ends_leftovers)
         if await self._is_state_older(known, in_graph):
             return True
         actions = await asyncio.to_thread(self._plan, resources, known, in_graph)
-        for action in actions:
-            if not isinstance(action, Delete) and self._is_unchanged(action.wanted.name, known, idle):
+        async for action in in_slices(actions):
+            if not isinstance(action, Delete) and self._is_unchanged(action.wanted.name, known, busy):
                 await self._subscribing.take_up(action)
         await self._take_up_deletions(actions, is_waited_for=ends_leftovers)
         self._fault = None
-        self._leave_evidence()
-        self._end_comparison(self._clock.now() + timedelta(seconds=self._reckon_pause(len(in_graph))))
+        await self._leave_evidence()
+        await self._end_comparison(self._clock.now() + timedelta(seconds=self._reckon_pause(len(in_graph))))
         return True
 
     async def _list_in_graph(self, *, ends_leftovers: bool) -> tuple[GraphSubscription, ...]:
@@ -173,7 +175,8 @@ class Comparing:
         led_at, self._led_at = self._led_at, None
         if led_at is None:
             return False
-        latest = find_latest_renewal(
+        latest = await asyncio.to_thread(
+            find_latest_renewal,
             (one for one in in_graph if self._destination.is_ours(one)),
             known.values(),
             asked_s=self._subscriber.asked_s,
@@ -185,14 +188,15 @@ class Comparing:
         await self._disown()
         return True
 
-    def _leave_evidence(self) -> None:
+    async def _leave_evidence(self) -> None:
         """Have one subscription renewed where none was for long: Graph then remembers that a keeper led."""
-        name = choose_for_evidence(
-            self._ledger.subscriptions,
+        name = await asyncio.to_thread(
+            choose_for_evidence,
+            dict(self._ledger.subscriptions),
             now=self._clock.now(),
             interval_s=self._limits.evidence_interval_s,
         )
-        if name is not None:
+        if name is not None and name in self._watch.resources:
             self._subscribing.ask_renew(name, is_quiet_kept=True)
 
     def _reckon_pause(self, listed: int) -> float:
@@ -201,14 +205,14 @@ class Comparing:
         wanted_s = max(limits.interval_min_s, listed * limits.interval_per_subscription_s)
         return min(wanted_s, limits.interval_s)
 
-    def _end_comparison(self, next_at: datetime) -> None:
+    async def _end_comparison(self, next_at: datetime) -> None:
         self._schedule.set(COMPARISON, next_at)
-        self._subscribing.end_comparison()
+        await self._subscribing.end_comparison()
 
-    def _is_unchanged(self, name: str, known: Mapping[str, SubscriptionRecord], idle: set[str]) -> bool:
+    def _is_unchanged(self, name: str, known: Mapping[str, SubscriptionRecord], busy: frozenset[str]) -> bool:
         """Tell whether a resource was left alone while Graph was listing; else the next one sees it."""
         is_same = known.get(name) is self._ledger.subscriptions.get(name)
-        is_idle = name in idle and self._subscribing.is_idle(name)
+        is_idle = name not in busy and self._subscribing.is_idle(name)
         return is_same and is_idle and name in self._watch.resources
 
     def _plan(
@@ -239,7 +243,7 @@ class Comparing:
         """Go on without the comparison, and try it again."""
         now = self._clock.now()
         self._fault = build_fault(error, self._fault, subject="comparison", now=now, backoff=self._backoff)
-        self._end_comparison(self._fault.retry_at)
+        await self._end_comparison(self._fault.retry_at)
         _log.warning("subscriptions.comparison_failed", words=self._fault.words)
 
     # --- deletions ---
@@ -254,6 +258,8 @@ class Comparing:
 
     def _choose_deletions(self, actions: tuple[Action, ...]) -> list[str]:
         """Give what is too much; what nobody wants only when it is known whom the roster means."""
+        if not any(isinstance(action, Delete) for action in actions):
+            return []
         held = {record.id for record in self._ledger.subscriptions.values()}
         is_clear = not self._is_roster_unclear()
         settled = [

@@ -122,9 +122,14 @@ class Ledger:
         self._counters[Book.REQUESTS] = counter
         return requests
 
-    async def read_notified(self) -> dict[str, str]:
-        """Give when each subscription was last heard of, RFC 3339 by subscription id."""
-        return await self._records.read_all(Book.NOTIFIED)
+    async def is_anything_notified(self) -> bool:
+        """Tell whether somebody notes down which subscriptions are heard of."""
+        return bool(await self._records.read_all(Book.NOTIFIED))
+
+    async def read_notified(self, subscription_id: str) -> str:
+        """Give when a subscription was last heard of, RFC 3339; empty where it never was."""
+        noted = await self._records.read(Book.NOTIFIED, [subscription_id])
+        return noted.get(subscription_id, "")
 
     def forget_counters(self) -> None:
         """Read every book again at the next chance, whatever its counter says."""

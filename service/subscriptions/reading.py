@@ -39,13 +39,11 @@ class ReadingLimits:
         sweep_interval_s: between two rounds of a resource; each has its own place in the last fifth.
         full_resync_s: between two full rounds; likewise.
         mark_again_s: a baseline's mark that did not come back for so long is sent again.
-        notified_kept_s: how long the notes of last notifications are used before they are read again.
     """
 
     sweep_interval_s: float = 900.0
     full_resync_s: float = 86_400.0
     mark_again_s: float = 600.0
-    notified_kept_s: float = 5.0
     silence: SilenceLimits = field(default_factory=SilenceLimits)
 
 
@@ -92,8 +90,7 @@ class Reading:
         self._on_silence = on_silence
         self._full_wanted: set[str] = set()
         self._comparisons: dict[str, StateComparison] = {}
-        self._notified: dict[str, str] = {}
-        self._notified_at: datetime | None = None
+        self._is_anything_notified = False
 
     def begin_term(self, *, is_fresh: bool) -> None:
         """Take up where the records stand.
@@ -103,6 +100,7 @@ class Reading:
         """
         self._full_wanted.clear()
         self._comparisons.clear()
+        self._is_anything_notified = False
         now = self._clock.now()
         for name, resource in self._watch.resources.items():
             record = self._ledger.mailboxes.get(name)
@@ -211,10 +209,9 @@ class Reading:
         has_found = turn.found > 0 and not turn.was_full
         if not (has_found or record.unheard_since or record.is_silent):
             return record
-        notified = await self._read_notified()
-        if not notified:
-            return record  # nobody notes notifications down, so silence means nothing
-        text = notified.get(held.id, "") if held else ""
+        if not await self._are_notifications_noted():
+            return record  # so silence means nothing
+        text = await self._ledger.read_notified(held.id) if held is not None and held.id else ""
         return judge_silence(
             record,
             changed_after=changed_after,
@@ -224,12 +221,11 @@ class Reading:
             limits=self._limits.silence,
         )
 
-    async def _read_notified(self) -> dict[str, str]:
-        now = self._clock.now()
-        kept = timedelta(seconds=self._limits.notified_kept_s)
-        if self._notified_at is None or now - self._notified_at >= kept:
-            self._notified, self._notified_at = await self._ledger.read_notified(), now
-        return self._notified
+    async def _are_notifications_noted(self) -> bool:
+        """Tell whether somebody notes notifications down; the whole book is read until one did."""
+        if not self._is_anything_notified:
+            self._is_anything_notified = await self._ledger.is_anything_notified()
+        return self._is_anything_notified
 
     def _next_due(self, name: str, record: MailboxRecord) -> datetime:
         """Give when a resource is next read: each has its own place, so that rounds part ways."""

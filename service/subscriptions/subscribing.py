@@ -28,6 +28,7 @@ from service.subscriptions.plan import (
 )
 from service.subscriptions.records import SubscriptionRecord
 from service.subscriptions.schedule import Duty, DutyKind, Schedule
+from service.subscriptions.slices import in_slices
 from service.subscriptions.subscribe import Destination, Subscriber
 from service.subscriptions.watch import Watch
 
@@ -237,6 +238,11 @@ class Subscribing:
 
     # --- what a comparison found ---
 
+    @property
+    def busy(self) -> frozenset[str]:
+        """The resources about whose subscription something is being done."""
+        return frozenset(self._busy)
+
     def is_idle(self, name: str) -> bool:
         """Tell whether nothing is being done about a resource's subscription."""
         return name not in self._busy
@@ -277,11 +283,12 @@ class Subscribing:
             _log.info("subscription.adopted", resource=name, subscription_id=action.subscription.id)
             await self._follow_creation(name, before or SubscriptionRecord())
 
-    def end_comparison(self) -> None:
+    async def end_comparison(self) -> None:
         """Let what is still without a subscription, and was not seen in the comparison, get one."""
         self.is_compared = True
-        for name in self._watch.resources:
-            if name not in self._busy and self._schedule.due_at(Duty(DutyKind.SUBSCRIBE, name)) is None:
+        async for name in in_slices(tuple(self._watch.resources)):
+            is_left_alone = name in self._watch.resources and name not in self._busy
+            if is_left_alone and self._schedule.due_at(Duty(DutyKind.SUBSCRIBE, name)) is None:
                 self.schedule_next(name)
 
     def _tell(self, name: str, before: SubscriptionRecord, after: SubscriptionRecord) -> None:

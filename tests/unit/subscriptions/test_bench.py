@@ -9,7 +9,7 @@ from tests.unit.subscriptions.fakes import START
 
 
 async def test_its_ticks_have_about_as_much_due_as_was_asked_for() -> None:
-    play, keeper = await settle(150)
+    play, keeper, _ = await settle(150)
     ticked = await measure_ticks(play, keeper, 150, FIXED_DUE)
     assert FIXED_DUE / 3 < ticked.due < FIXED_DUE * 3
 

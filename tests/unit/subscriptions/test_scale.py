@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from service.ports import Book
 from service.subscriptions.keeper import Keeper
-from tests.unit.subscriptions.play import Play
+from service.subscriptions.slices import SLICE, in_slices
+from tests.unit.subscriptions.play import Play, event
 
 
 async def settled(owners: int) -> tuple[Play, Keeper]:
@@ -79,3 +82,39 @@ async def test_after_an_interval_every_mailbox_is_swept_once_and_not_all_at_one_
         at_once.append(len(play.tenant.rounds) - before)
     assert Counter(Counter(name for name, _ in play.tenant.rounds).values()).keys() <= {1, 2}
     assert max(at_once) < 60
+
+
+async def test_going_through_much_lets_others_have_their_turn_between_slices() -> None:
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(take_turns())
+    things = range(3 * SLICE + 1)
+    assert [thing async for thing in in_slices(things)] == list(things)
+    assert turns == 3
+    other.cancel()
+
+
+async def test_silence_is_judged_by_the_note_about_each_mailbox_not_by_the_whole_book(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    play, keeper = await settled(20)
+    await play.records.write(Book.NOTIFIED, {"somebody": "2026-11-02T07:59:00Z"})
+    read_all, whole = play.records.read_all, []
+
+    async def note(book: Book) -> dict[str, str]:
+        whole.append(book)
+        return await read_all(book)
+
+    monkeypatch.setattr(play.records, "read_all", note)
+    for sweep in range(2):
+        for number in range(20):
+            play.tenant.put_item(f"calendar/id-p{number}", event(f"e-{sweep}"))
+        play.clock.advance(900)
+        await play.run(keeper, seconds=5)
+    assert whole.count(Book.NOTIFIED) == 1
