@@ -212,7 +212,7 @@ async def _join_all(stage: Stage, owners: Sequence[str]) -> None:
 
 
 async def _wait_for_subscriptions(stage: Stage, wanted: int) -> None:
-    """Wait until Graph holds so many; fails when none was added for long, while everybody is looked up too."""
+    """Wait until Graph holds so many; fails when none was added for long: everybody is looked up first."""
     held, changed_at = 0, time.monotonic()
     while held < wanted:
         await asyncio.sleep(2)
