@@ -58,7 +58,7 @@ def test_a_history_that_once_broke_comes_right(stage: Stage, seed: int, what: st
 def test_histories_that_nobody_has_played_come_right(stage: Stage) -> None:
     first = time.time_ns() // 1000
     ends_at = time.monotonic() + FRESH_S
-    for seed in range(first, first + 4):
+    for seed in range(first, first + 2):
         if time.monotonic() > ends_at:
             break
         stage.play(seed)
