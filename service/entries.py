@@ -50,6 +50,7 @@ class IntakeEntry:
         arrived_at: when we took it, RFC 3339 UTC.
         attempt: how many tries failed before this one, as decimal text.
         tries: the same by the reason of each failure, such as `throttled:3 no_access:1`.
+        held_since: when an event was first put behind messages that waited with it, RFC 3339 UTC.
         owner, meeting, instance, attendee, pair: for `due` entries, the timer's subject; for `snapshot`
             entries, the owner alone, empty for every owner.
         traceparent: W3C trace context of the request that brought it.
@@ -71,6 +72,7 @@ class IntakeEntry:
     arrived_at: str = ""
     attempt: str = "0"
     tries: str = ""
+    held_since: str = ""
     owner: str = ""
     meeting: str = ""
     instance: str = ""

@@ -76,6 +76,7 @@ EVENTS: Final[dict[str, str]] = {
     "web.listening": "the public listener is up",
     "web.request_failed": "a request met an error that nobody foresaw",
     "worker.catching_up": "after an outage notifications wait until inboxes were read in order",
+    "worker.events_put_off": "a worker is behind: `count` events go behind the messages that wait",
     "worker.caught_up": "no notification waits any more; `put_off` says how often one did",
     "worker.outage_met": "Redis is away; the worker waits, what it took stays pending",
 }

@@ -8,9 +8,10 @@ from service.bootstrap.deciding import build_committer
 from service.bootstrap.graph_side import Graph
 from service.bootstrap.identity import name_process
 from service.bootstrap.redis_side import Streams
-from service.clock import SystemClock
+from service.clock import Clock, SystemClock
 from service.limits.keeper import take_message_kind
 from service.limits.worker import (
+    take_backlog_limits,
     take_calendar_limits,
     take_catch_up_limits,
     take_people_limits,
@@ -19,12 +20,13 @@ from service.limits.worker import (
 )
 from service.metrics import Metrics
 from service.observing import RichObserver, WorkerObserver
+from service.pipeline.backlog import MessagesFirst
 from service.pipeline.calendar import CalendarReads
 from service.pipeline.catching_up import CatchingUp
 from service.pipeline.people import People
 from service.pipeline.process import Processor
 from service.pipeline.watching import BookWatching
-from service.pipeline.worker import Worker
+from service.pipeline.worker import Gate, Worker
 from service.ports import NotifiedReader
 from service.rich.unread import Unread
 from service.roles.witness import Witness
@@ -74,13 +76,7 @@ def build_worker(
         clock=clock,
         metrics=observer,
         hearing=LastHeard(records=streams.records, clock=clock, interval_s=settings.heard_interval_s),
-        gate=CatchingUp(
-            intake=streams.intake,
-            generation=streams.generation,
-            book=OutageReader(records=streams.records, messages=take_message_kind(settings)),
-            clock=clock,
-            limits=take_catch_up_limits(settings),
-        ),
+        gates=_build_gates(settings, streams, clock),
         limits=take_worker_limits(settings),
         retry_limits=take_retry_limits(settings),
         tracing=tracing,
@@ -92,4 +88,18 @@ def build_worker(
         clock=clock,
         outage_wait_s=settings.outage_wait_s,
         witness=Witness(streams.generation, clock, every_s=settings.witness_interval_s),
+    )
+
+
+def _build_gates(settings: Settings, streams: Streams, clock: Clock) -> tuple[Gate, ...]:
+    """Build what decides whether entries may be processed now, or what came before them goes first."""
+    return (
+        CatchingUp(
+            intake=streams.intake,
+            generation=streams.generation,
+            book=OutageReader(records=streams.records, messages=take_message_kind(settings)),
+            clock=clock,
+            limits=take_catch_up_limits(settings),
+        ),
+        MessagesFirst(intake=streams.intake, clock=clock, limits=take_backlog_limits(settings)),
     )

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from service.pipeline.backlog import BacklogLimits
 from service.pipeline.calendar import CalendarLimits
 from service.pipeline.catching_up import CatchUpLimits
 from service.pipeline.people import PeopleLimits
 from service.pipeline.retry import RetryLimits
 from service.pipeline.worker import WorkerLimits
 from service.settings import Settings
+
+
+def take_backlog_limits(settings: Settings) -> BacklogLimits:
+    """Give how far behind a worker is when events go behind messages, and how long they do."""
+    return BacklogLimits(lag_s=settings.backlog_lag_s, wait_max_s=settings.catch_up_wait_max_s)
 
 
 def take_calendar_limits(settings: Settings) -> CalendarLimits:

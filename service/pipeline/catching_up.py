@@ -43,10 +43,14 @@ class CatchUpLimits:
 
     Attributes:
         wait_max_s: for a keeper to lead, and then for it to read the inboxes; 0 waits for neither.
+        ask_s, ask_every_s: a worker that starts asks so long, and so often, whether a keeper leads, before it
+            puts anything off: were the worker alone away, that would lose its place.
         look_first_s, look_max_s: an entry that waits is looked at again after so long, ever more seldom.
     """
 
     wait_max_s: float = 60.0
+    ask_s: float = 3.0
+    ask_every_s: float = 0.1
     look_first_s: float = 0.5
     look_max_s: float = 5.0
 
@@ -71,6 +75,7 @@ class CatchingUp:
         self._book = book
         self._clock = clock
         self._limits = limits or CatchUpLimits()
+        self._looking = asyncio.Lock()
         self._began_at: datetime | None = None
         self._led_at: datetime | None = None
         self._outage_end: datetime | None = None
@@ -91,7 +96,8 @@ class CatchingUp:
         if self._is_over:
             return taken
         inboxes = {delivered.id: find_inboxes(delivered, watch) for delivered in taken}
-        await self._look(frozenset().union(*inboxes.values()))
+        async with self._looking:
+            await self._look(frozenset().union(*inboxes.values()))
         held = [one for one in taken if not self._is_over and self._has_to_wait(one, inboxes[one.id])]
         await asyncio.gather(*(self._put_off(one, inboxes[one.id]) for one in held))
         waiting = {one.id for one in held}
@@ -99,21 +105,27 @@ class CatchingUp:
 
     async def _look(self, inboxes: frozenset[MailboxKey]) -> None:
         """Find out how far the keeper is."""
-        now = self._clock.now()
         if self._began_at is None:
-            await self._begin(now)
-        elif self._outage_end is None:
+            await self._begin()
+        now = self._clock.now()
+        if self._outage_end is None:
             await self._look_for_outage(now)
         if now >= self._until:
             self._end()
         elif self._outage_end is not None:
             await self._look_into_inboxes(inboxes - self._read_up_to.keys(), self._outage_end)
 
-    async def _begin(self, now: datetime) -> None:
+    async def _begin(self) -> None:
+        """Remember how things stand at the start, and let a keeper that runs raise the watermark."""
         await self._generation.exists()
         self._led_at = self._generation.led_at
-        self._began_at = now
+        now = self._clock.now()
         self._until = now + timedelta(seconds=self._limits.wait_max_s)
+        ask_until = now + timedelta(seconds=min(self._limits.ask_s, self._limits.wait_max_s))
+        while self._generation.led_at == self._led_at and self._clock.now() < ask_until:
+            await self._clock.sleep(self._limits.ask_every_s)
+            await self._generation.exists()
+        self._began_at = self._clock.now()
 
     async def _look_for_outage(self, now: datetime) -> None:
         """See whether somebody leads: whoever does has written down before whether there was an outage."""

@@ -109,7 +109,7 @@ class Worker:
         clock: Clock,
         metrics: WorkerMetrics,
         hearing: Hearing | None = None,
-        gate: Gate | None = None,
+        gates: Sequence[Gate] = (),
         limits: WorkerLimits | None = None,
         retry_limits: RetryLimits | None = None,
         jitter: Callable[[], float] = random.random,
@@ -122,7 +122,7 @@ class Worker:
         self._clock = clock
         self._metrics = metrics
         self._hearing = hearing
-        self._gate = gate
+        self._gates = tuple(gates)
         self._limits = limits or WorkerLimits()
         self._retry_limits = retry_limits or RetryLimits()
         self._jitter = jitter
@@ -185,8 +185,8 @@ class Worker:
         """Take entries, once the watch list is at least as new as they are; those that may be processed."""
         if taken:
             await self._watching.refresh()
-        if self._gate is not None:
-            taken = await self._gate.let_through(taken, self._watching.current())
+        for gate in self._gates:
+            taken = await gate.let_through(taken, self._watching.current())
         for delivered in taken:
             self._take(delivered)
 

@@ -82,6 +82,9 @@ class WorkerLimitSettings(BaseSettings):
         60.0,
         description="after an outage, how long notifications wait until inboxes are read in order; 0: not",
     )
+    backlog_lag_s: Seconds = Field(
+        2.0, description="how old what waits for a worker is when messages go before events"
+    )
     races_max: Count = Field(20, description="lost commits that are joined again before a retry")
     look_again_s: Seconds = Field(
         1800.0, description="after which a meeting that an answer made known is read again: two sweeps"

@@ -21,6 +21,7 @@ from service.graph.observer import SilentObserver
 from service.graph.subscriptions import GraphSubscriptions
 from service.intake.client_state import ResourceKind, derive_client_state_keys
 from service.intake.notification import Accepted, build_rules, parse_notifications
+from service.pipeline.backlog import MessagesFirst
 from service.pipeline.calendar import CalendarReads
 from service.pipeline.catching_up import CatchingUp, CatchUpLimits
 from service.pipeline.committer import CommitLimits
@@ -210,12 +211,15 @@ class WorkerProcess(Process):
             clock=around.clock,
             metrics=_SILENT,
             hearing=LastHeard(records=self.streams.records, clock=around.clock),
-            gate=CatchingUp(
-                intake=self.streams.intake,
-                generation=self.streams.generation,
-                book=OutageReader(records=self.streams.records, messages=around.messages),
-                clock=around.clock,
-                limits=CatchUpLimits(look_first_s=10, look_max_s=30),
+            gates=(
+                CatchingUp(
+                    intake=self.streams.intake,
+                    generation=self.streams.generation,
+                    book=OutageReader(records=self.streams.records, messages=around.messages),
+                    clock=around.clock,
+                    limits=CatchUpLimits(look_first_s=10, look_max_s=30),
+                ),
+                MessagesFirst(intake=self.streams.intake, clock=around.clock),
             ),
             limits=WorkerLimits(block_s=60, claim_idle_s=20, claim_every_s=30, due_every_s=30),
             retry_limits=RETRIES,

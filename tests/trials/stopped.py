@@ -1,8 +1,9 @@
-"""Trial `stopped`: answers are given while the service does not run; none may be missing afterwards."""
+"""Trial `stopped`: answers are given while the service or a part of it does not run; none may be missing."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,37 +14,61 @@ from tests.trials.history import History
 ANSWERS_EACH: Final = 3
 
 
-async def run(history: History, size: Size, place: Path) -> None:
-    """Stop the service twice: once Graph's notifications of that time are all lost, once it keeps them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """Roles that do not run while everybody answers.
 
-    Either way everything is told, in order: what a sweep finds comes in the order of answering, and what
-    Graph kept waits for it.
+    Attributes:
+        is_killed: else they are told to stop.
+        is_lost: Graph loses all notifications of that time; else it keeps those that nobody takes.
+    """
+
+    name: str
+    roles: tuple[str, ...]
+    is_killed: bool = False
+    is_lost: bool = False
+
+
+ABSENCES: Final = (
+    Absence(name="all notifications lost", roles=ROLES, is_lost=True),
+    Absence(name="notifications kept by Graph", roles=ROLES, is_killed=True),
+    Absence(name="the worker alone away", roles=("worker",), is_killed=True),
+    Absence(name="web alone away", roles=("web",)),
+    Absence(name="web and worker away", roles=("web", "worker"), is_killed=True),
+)
+
+
+async def run(history: History, size: Size, place: Path) -> None:
+    """Stop the service, and then each part of it alone.
+
+    Everything is told, in order: what a sweep finds comes in the order of answering, what Graph kept waits
+    for it, and of what waited for a worker messages go before events.
     """
     async with open_ground(history, size, place) as ground:
         await ground.crowd.meet(size.meetings, size=size.size)
         await ground.start_service()
         await _answer_all(ground, 1)
-        await ground.settle(of="before")
-        for is_lost in (True, False):
-            await _stop(ground, is_killed=not is_lost)
-            await ground.stage.tenant.control("faults", {"drop": 1.0 if is_lost else 0.0})
+        readings = await ground.settle(of="before")
+        for absence in ABSENCES:
+            await _stop(ground, absence)
+            await ground.stage.tenant.control("faults", {"drop": 1.0} if absence.is_lost else {})
             await _answer_all(ground, ANSWERS_EACH)
             await ground.stage.tenant.control("faults", {})
-            await ground.start_service()
-            what = "all notifications lost" if is_lost else "notifications kept by Graph"
-            readings = await ground.settle(of=f"after the restart, {what}")
-            ground.judge_answers(are_all_told=True, of=what)
+            await ground.start_service(*absence.roles)
+            readings = await ground.settle(of=f"after the restart, {absence.name}")
+            ground.judge_answers(are_all_told=True, of=absence.name)
         await ground.judge_all(readings)
 
 
-async def _stop(ground: Ground, *, is_killed: bool) -> None:
-    for role in ROLES:
+async def _stop(ground: Ground, absence: Absence) -> None:
+    for role in absence.roles:
         running = ground.stage.running[role]
-        if is_killed:
+        if absence.is_killed:
             await running.kill()
         else:
             await running.terminate()
-    ground.history.tell(f"the service is {'killed' if is_killed else 'stopped'}")
+    how = "killed" if absence.is_killed else "stopped"
+    ground.history.tell(f"{', '.join(absence.roles)}: {how}")
 
 
 async def _answer_all(ground: Ground, rounds: int) -> None:

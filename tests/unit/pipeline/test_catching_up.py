@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from service.pipeline.catching_up import CatchingUp, CatchUpLimits
 from service.ports import Delivered
@@ -24,8 +24,13 @@ class Keeper:
     led_at: datetime | None = None
     outage_end: datetime | None = None
     read: set[str] = field(default_factory=set)
+    leads_after: int | None = None
 
     async def exists(self, *, led_at: datetime | None = None) -> bool:
+        if self.leads_after is not None:
+            self.leads_after -= 1
+            if self.leads_after < 0:
+                self.led_at = datetime(2026, 3, 2, tzinfo=UTC)
         return True
 
     async def ensure(self, *, meanwhile: object = None) -> bool:
@@ -95,6 +100,13 @@ async def test_notifications_wait_until_a_keeper_says_whether_there_was_an_outag
     assert [entry.attempt for entry, _ in restart.intake.deferred] == ["2", "2"]
     restart.lead(outage_end=None)
     assert await restart.give("event owner", "message adele") == ["event owner", "message adele"]
+
+
+async def test_a_worker_that_was_alone_away_puts_nothing_off() -> None:
+    restart = Restart()
+    restart.keeper.leads_after = 5
+    assert await restart.give("message adele", "event owner") == ["message adele", "event owner"]
+    assert restart.intake.deferred == []
 
 
 async def test_after_an_outage_an_event_waits_for_every_inbox_and_a_message_for_its_own() -> None:
