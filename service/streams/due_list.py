@@ -87,7 +87,8 @@ class DueList:
             await self._link.call("ZRANGE", self._keys.due(partition), 0, 0, "WITHSCORES")
             for partition in range(self._keys.partitions)
         ]
-        return min((int(float(first[-1][1])) for first in firsts if first), default=None)
+        # Flat, name then score: connections speak RESP2, see `connection.py`.
+        return min((int(float(score)) for _, score in filter(None, firsts)), default=None)
 
     async def _release_partition(self, partition: int, now: datetime, count: int, append: Append) -> int:
         again = f"{to_ms(now + self._release_again)}.5"

@@ -17,6 +17,7 @@ from service.streams.dead_letters import DeadLetters
 from service.streams.due_list import DueList
 from service.streams.intake_stream import RedisIntakeStream
 from service.streams.keys import GROUP
+from service.streams.link import to_ms
 from tests.integration.streams.conftest import (
     NEXT_MONTH,
     OWNER,
@@ -211,6 +212,7 @@ async def test_text_that_is_no_unicode_is_stored_with_a_mark_in_its_place(stream
 async def test_depth_tells_how_much_work_waits(streams: Streams) -> None:
     empty = await streams.intake.measure()
     assert (empty.entries, empty.pending, empty.oldest_ms, empty.due, empty.dead) == (0, 0, None, 0, 0)
+    assert empty.first_due_ms is None
     await streams.intake.append([build_entry("a"), build_entry("b"), build_entry("c")])
     [first, second] = await streams.intake.read("c", count=2, block_s=0)
     await streams.due_list.put_off("9-0", build_entry("d"), NEXT_MONTH)
@@ -218,6 +220,7 @@ async def test_depth_tells_how_much_work_waits(streams: Streams) -> None:
     depth = await streams.intake.measure()
     assert (depth.entries, depth.pending, depth.due, depth.dead) == (2, 1, 1, 1)
     assert depth.oldest_ms == int(first.id.split("-")[0])
+    assert depth.first_due_ms == to_ms(NEXT_MONTH)
     await streams.intake.acknowledge([first.id])
 
 
