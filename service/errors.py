@@ -23,6 +23,7 @@ ServiceError
   StreamError                  Redis refused or is away
     ConflictingVersionError    somebody committed first: join again
     GenerationMissingError     the state was lost; the keeper must start a new generation
+    OwnerForgottenError        the owner was taken off the roster meanwhile; nothing of theirs is written
     FencedError                another holds the lease by now: stop writing
     LayoutError                the keys were written with another layout or number of partitions: do not start
 """
@@ -218,6 +219,10 @@ class ConflictingVersionError(StreamError):
 
 class GenerationMissingError(StreamError):
     """The generation key is missing: the state was lost, and nothing may be committed."""
+
+
+class OwnerForgottenError(StreamError):
+    """The owner was taken off the roster while something of theirs was being done: nothing is written."""
 
 
 class FencedError(StreamError):

@@ -387,6 +387,7 @@ class StateStore(Protocol):
         Raises:
             ConflictingVersionError: somebody committed first.
             GenerationMissingError: the state was lost.
+            OwnerForgottenError: the owner was forgotten, and not admitted again.
         """
 
     async def find_event(self, owner: OwnerKey, event: EventId) -> tuple[MeetingKey, InstanceKey] | None:
@@ -396,7 +397,10 @@ class StateStore(Protocol):
         """Give every meeting of the owner that has state, in order."""
 
     async def forget_owner(self, owner: OwnerKey) -> int:
-        """Delete every key that names the owner; gives how many meetings there were."""
+        """Delete every key that names the owner, and take no commit for them; gives how many meetings."""
+
+    async def admit_owner(self, owner: OwnerKey) -> None:
+        """Take commits for an owner again."""
 
 
 # --- Redis: records, lease ---

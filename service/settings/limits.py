@@ -58,6 +58,9 @@ class RedisLimitSettings(BaseSettings):
     redis_idle_check_s: Seconds = Field(1.0, description="how long a silent connection is believed in")
     dead_letters_max: Count = Field(10_000, description="dead letters kept; the oldest go first")
     dead_letter_days: Count = Field(14, description="days that a dead letter is kept")
+    forgotten_kept_s: Seconds = Field(
+        3600.0, description="work begun before an owner was removed is refused for so long"
+    )
     state_lifetime_min_s: Seconds = Field(86_400.0, description="a meeting's state lives at least so long")
 
 
@@ -176,7 +179,9 @@ class KeeperLimitSettings(BaseSettings):
     inbox_reads_max: Count = Field(16, description="inboxes read by delta query at one time")
     calendar_reads_max: Count = Field(16, description="calendars read by delta query at one time")
     resolve_interval_s: Seconds = Field(900.0, description="between two looks at an owner's delegates")
-    forget_again_s: Seconds = Field(5.0, description="a removed owner is purged twice, so long apart")
+    forget_again_s: Seconds = Field(
+        5.0, description="between two purges of a removed owner, until their subscriptions are deleted"
+    )
     compare_interval_s: Seconds = Field(900.0, description="the longest between two comparisons with Graph")
     compare_interval_min_s: Seconds = Field(60.0, description="the shortest between two, with few held")
     compare_per_subscription_s: Wait = Field(

@@ -42,7 +42,7 @@ class Lifetime(StrEnum):
     VOUCHER = "voucher"
     """Expires by itself: once its notifications were judged within minutes, else after `TOKENS_KEPT_S`."""
     LEASE = "lease"
-    """Expires by itself unless it is renewed, after seconds or minutes."""
+    """Expires by itself unless it is renewed, after seconds or minutes; a removal's mark after an hour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +105,8 @@ KEYS: Final = (
     Key(pattern="{PARTITION}:event:<owner>:<event id>", type="string", lifetime=Lifetime.MEETING,
         writer="worker: commit",
         purpose="meeting and instance of an event id, or of `uid:` and what answers name"),
+    Key(pattern="{PARTITION}:forgotten:<digest>", type="string", lifetime=Lifetime.LEASE, writer="keeper",
+        purpose="an owner who was just taken off the roster, as a digest: nothing is committed for them"),
     Key(pattern="{PARTITION}:due", type="zset", lifetime=Lifetime.DRAINED, writer="worker",
         purpose="retries, timers and looks by the time at which they come due"),
     Key(pattern="{PARTITION}:due-entries", type="hash", lifetime=Lifetime.DRAINED, writer="worker",
@@ -214,6 +216,11 @@ class KeyNames:
 
     def event(self, owner: OwnerKey, event: EventId) -> str:
         return f"{self._of_owner('event', owner)}:{encode_text(event)}"
+
+    def forgotten(self, owner: OwnerKey) -> str:
+        """Name the mark of a forgotten owner, whom it must not name itself."""
+        partition = self.updates(self.partition_of(owner))
+        return f"{{{partition}}}:forgotten:{hashlib.sha256(_to_bytes(owner)).hexdigest()}"
 
     def owner_patterns(self, owner: OwnerKey) -> tuple[str, ...]:
         """Give glob patterns for SCAN that together match every key whose name holds the owner."""

@@ -30,6 +30,7 @@ from service.errors import (
     ConflictingVersionError,
     FencedError,
     GenerationMissingError,
+    OwnerForgottenError,
     StreamError,
 )
 
@@ -56,6 +57,7 @@ class _BrokenConnectionError(StreamError):
 
 _REFUSALS: Final[Mapping[str, type[StreamError]]] = {
     "GENERATIONMISSING": GenerationMissingError,
+    "OWNERFORGOTTEN": OwnerForgottenError,
     "VERSIONCONFLICT": ConflictingVersionError,
     "FENCED": FencedError,
     "NOGROUP": GroupMissingError,

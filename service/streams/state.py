@@ -21,6 +21,7 @@ from service.streams.keys import KeyNames, name_look, name_timer
 from service.streams.link import Argument, RedisLink, load_script, to_duration_ms, to_ms
 
 _COMMIT: Final = load_script("commit")
+_MARK_FORGOTTEN: Final = load_script("mark_forgotten")
 _LIST_MEETINGS: Final = load_script("list_meetings")
 _OURS: Final = "@"
 _EVENT: Final = "@event:"
@@ -41,6 +42,7 @@ class RedisStateStore:
         *,
         stream_entries_max: int = 1_000_000,
         state_lifetime_min_s: float = 86_400,
+        forgotten_kept_s: float = 3600,
         seen: Callable[[int], int] = lambda _: 0,
     ) -> None:
         """Prepare; nothing is sent.
@@ -49,6 +51,7 @@ class RedisStateStore:
             stream_entries_max: setting `STREAM_MAXLEN`; older updates are dropped, approximately.
             state_lifetime_min_s: a state lives at least so long by Redis' clock, whatever `expires_at` says,
                 so that an entry that is delivered again meets the state which it made.
+            forgotten_kept_s: work that was begun before an owner was forgotten is refused for so long.
             seen: gives the highest watermark seen of a partition; nothing is committed to an older state.
         """
         self._link = link
@@ -56,6 +59,7 @@ class RedisStateStore:
         self._stream_entries_max = stream_entries_max
         self._seen = seen
         self._state_lifetime_min_ms = to_duration_ms(state_lifetime_min_s)
+        self._forgotten_kept_ms = to_duration_ms(forgotten_kept_s)
 
     async def read(self, owner: OwnerKey, meeting: MeetingKey) -> StoredMeeting:
         """Give the state.
@@ -76,6 +80,7 @@ class RedisStateStore:
         Raises:
             ConflictingVersionError: somebody committed first, or the reply to this very commit was lost.
             GenerationMissingError: the state was lost, or is an older one.
+            OwnerForgottenError: the owner was forgotten, and not admitted again.
             StreamError: Redis refused or is away; nothing was written unless the reply was lost.
             ValueError: a field has a name that is ours to give.
         """
@@ -112,7 +117,8 @@ class RedisStateStore:
     async def forget_owner(self, owner: OwnerKey) -> int:
         """Delete every key of state that names the owner, and the owner's timers and retries.
 
-        Nobody may commit for this owner meanwhile. Intake entries and dead letters are not touched.
+        From then on commits for this owner are refused, so that work which has begun brings nothing back.
+        Intake entries and dead letters are not touched.
 
         Returns:
             How many meetings there were.
@@ -120,7 +126,16 @@ class RedisStateStore:
         Raises:
             StreamError: Redis refused or is away; calling again finishes it.
         """
+        await self._link.run(_MARK_FORGOTTEN, [self._keys.forgotten(owner)], [self._forgotten_kept_ms])
         return await forget_owner(self._link, self._keys, owner)
+
+    async def admit_owner(self, owner: OwnerKey) -> None:
+        """Let commits for an owner be taken again.
+
+        Raises:
+            StreamError: Redis refused or is away.
+        """
+        await self._link.call("DEL", self._keys.forgotten(owner))
 
     async def _read_all(self, owner: OwnerKey, meeting: MeetingKey) -> dict[str, str]:
         held: dict[str, str] = await self._link.call("HGETALL", self._keys.meeting(owner, meeting))
@@ -147,6 +162,7 @@ class RedisStateStore:
             names.due_entries(partition),
             names.newest(partition),
             names.watermark(partition),
+            names.forgotten(commit.owner),
             *(names.event(commit.owner, event) for event in events),
         ]
         arguments: list[Argument] = [

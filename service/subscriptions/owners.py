@@ -36,7 +36,7 @@ class OwnerLimits:
 
     Attributes:
         resolve_interval_s: between two looks at an owner's delegates; never longer than between sweeps.
-        forget_again_s: a removed owner is forgotten twice, so long apart: a worker may just have been at it.
+        forget_again_s: between two purges of a removed owner whose subscriptions are not deleted yet.
     """
 
     resolve_interval_s: float = 900.0
@@ -151,6 +151,7 @@ class Owners:
             progress = OwnerProgress(added_at=self._clock.now(), key=owner.key)
             owner = replace(owner, is_baselined=False)
         await self._note_success(entry, progress)
+        await self._states.admit_owner(owner.key)
         owner = await self._write(owner, is_new=is_new)
         change = self._watch.put(owner)
         self._follow_change(change, read_all=self._watch.names_of(owner.key) if is_new else ())
@@ -218,7 +219,7 @@ class Owners:
     # --- the end ---
 
     async def _remove(self, address: Address) -> None:
-        """Stop watching an owner and purge every key that names them, twice."""
+        """Stop watching an owner and purge every key that names them, until nothing of theirs is left."""
         progress = self._ledger.progress.get(address)
         if progress is None:
             return
@@ -226,15 +227,14 @@ class Owners:
         if progress.key is not None:
             await self._forget_key(address, progress.key)
             await self._ledger.drop_requests_naming(progress.key)
-        again = timedelta(seconds=self._limits.forget_again_s)
-        is_late_enough = progress.removed_at is not None and now - progress.removed_at >= again
-        if is_late_enough and not self._has_leftovers():
+        if not self._has_leftovers():
             await self._ledger.drop_progress(address)
             return
         if progress.removed_at is None:
             await self._ledger.write_progress(address, replace(progress, removed_at=now))
             _log.info("owner.removed", owner=progress.key or "")
-        self._schedule.set(Duty(DutyKind.RESOLVE, address), now + again)
+        again_at = now + timedelta(seconds=self._limits.forget_again_s)
+        self._schedule.set(Duty(DutyKind.RESOLVE, address), again_at)
 
     def _has_leftovers(self) -> bool:
         """Tell whether records stand of resources that nobody needs: their subscriptions are being ended."""
@@ -275,6 +275,8 @@ class Owners:
             for key, owner in owners.items()
             if owner.roster_address in self._ledger.roster
         }
+        for key in fresh:
+            await self._states.admit_owner(key)
         await self._ledger.write_owners(fresh)
         for owner in fresh.values():
             await self._ledger.write_progress(

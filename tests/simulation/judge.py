@@ -237,8 +237,16 @@ class Judge:
         return self._was_unwatched(meeting) and not is_held
 
     def _is_out_of_sight(self, meeting: Meeting) -> bool:
-        """Tell whether nobody looks at a meeting any more: it is past, or its owner is not watched."""
+        """Tell whether nobody can see any more what became of a meeting.
+
+        Its owner is not watched; or was not for a while, and looks into the calendar show it no more: it is
+        past, or a series of which no occurrence is left.
+        """
         if meeting.owner.id in self._operator.removed:
+            return True
+        box = self._tenant.world.mailbox(meeting.owner.id)
+        event = box.events.get(meeting.id)
+        if event is not None and self._was_unwatched(meeting) and not is_in_a_view(box, event):
             return True
         is_past = meeting.ends_at < self._tenant.clock.now() - READ_BACK + timedelta(days=1)
         return is_past and self._was_unwatched(meeting)

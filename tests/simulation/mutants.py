@@ -94,10 +94,10 @@ MUTANTS: Final = (
         wrong="",
     ),
     Mutant(
-        what="a removed owner is forgotten once only",
-        file="subscriptions/owners.py",
-        right="        if is_late_enough and not self._has_leftovers():",
-        wrong="        if not self._has_leftovers():",
+        what="work that was begun before an owner was removed is committed",
+        file="streams/scripts/commit.lua",
+        right="if redis.call('EXISTS', forgotten) == 1 then",
+        wrong="if false then",
     ),
     Mutant(
         what="an epoch may come twice",

@@ -33,6 +33,8 @@ BROKE = {
     5005: "facts of a meeting forgotten before the backup was made were held against what came after",
     5020: "what was told before a loss in one partition was taken for what was told after it in another",
     7200222: "answers that were too old to be read after an absence were held against the service",
+    88000169: "a worker brought back the state of an owner who had just been forgotten, twice",
+    88000235: "of a series without an occurrence left, what changed while nobody watched was to be known",
     7200079: "a series without an occurrence left, which no view of the calendar shows, was to be known",
 }
 """Each seed that failed, and what was wrong then. What a seed draws changes with the simulation, so each

@@ -9,7 +9,8 @@
 -- KEYS[6]    due entries   hash: name -> JSON
 -- KEYS[7]    newest        string, the greatest version given in this partition
 -- KEYS[8]    watermark     string, a number that goes back with the state alone
--- KEYS[9..]  event         string, one for each event id, in the order of ARGV
+-- KEYS[9]    forgotten     string, there for a while after the owner was forgotten
+-- KEYS[10..] event         string, one for each event id, in the order of ARGV
 --
 -- ARGV[1] expected version   ARGV[2] STREAM_MAXLEN   ARGV[3] when to forget (ms; '' for never)
 -- ARGV[4] least time to keep (ms)   ARGV[5] owner   ARGV[6] meeting
@@ -20,10 +21,10 @@
 --
 -- Gives {version, epoch, stream id of each update..}, or {'EVENTS'} when the meeting's lifetime changes and
 -- not all of its event ids were named: nothing is written then, and the caller names them.
--- Refuses with GENERATIONMISSING, VERSIONCONFLICT or WRONGTYPE; nothing is written then either.
+-- Refuses with GENERATIONMISSING, OWNERFORGOTTEN, VERSIONCONFLICT or WRONGTYPE; nothing is written then either.
 
-local generation, meeting, updates, meetings, due, due_entries, newest_key, watermark = unpack(KEYS, 1, 8)
-local FIRST_EVENT = 9
+local generation, meeting, updates, meetings, due, due_entries, newest_key, watermark, forgotten = unpack(KEYS, 1, 9)
+local FIRST_EVENT = 10
 local FORMAT_INTEGER = '%.0f'
 -- Lua cannot hand more than about 8000 values to one call.
 local CHUNK = 1000
@@ -70,6 +71,9 @@ if redis.call('EXISTS', generation) == 0 then
 end
 if tonumber(redis.call('GET', watermark) or 0) < tonumber(ARGV[7]) then
   return redis.error_reply('GENERATIONMISSING the state is an older one: a keeper has to begin it anew')
+end
+if redis.call('EXISTS', forgotten) == 1 then
+  return redis.error_reply('OWNERFORGOTTEN the owner was taken off the roster while this was being done')
 end
 local types = {[meeting] = 'hash', [updates] = 'stream', [meetings] = 'zset', [due] = 'zset',
                [due_entries] = 'hash', [newest_key] = 'string'}

@@ -92,6 +92,9 @@ class MemoryStates:
             del self.meetings[key]
         return len(mine)
 
+    async def admit_owner(self, owner: OwnerKey) -> None:
+        raise AssertionError("the worker admits nobody")
+
     def said(self) -> list[str]:
         """Give the published updates as `type subject`."""
         return [

@@ -56,6 +56,7 @@ def list_names(keys: KeyNames, owner: OwnerKey, meeting: MeetingKey, event: Even
         "{PARTITION}:meeting:<owner>:<meeting>": keys.meeting(owner, meeting),
         "{PARTITION}:meetings:<owner>": keys.meetings(owner),
         "{PARTITION}:event:<owner>:<event id>": keys.event(owner, event),
+        "{PARTITION}:forgotten:<digest>": keys.forgotten(owner),
         "{PARTITION}:due": keys.due(p),
         "{PARTITION}:due-entries": keys.due_entries(p),
     }

@@ -213,11 +213,12 @@ class MemoryIntake:
 
 
 class MemoryStates:
-    """Meetings by owner, and whom it was told to forget."""
+    """Meetings by owner, whom it was told to forget, and for whom nothing would be committed."""
 
     def __init__(self) -> None:
         self.meetings: dict[OwnerKey, dict[MeetingKey, Mapping[str, str]]] = {}
         self.forgotten: list[OwnerKey] = []
+        self.refused: set[OwnerKey] = set()
 
     async def read(self, owner: OwnerKey, meeting: MeetingKey) -> StoredMeeting:
         return StoredMeeting(fields=self.meetings.get(owner, {}).get(meeting, {}), version=1, epoch=1)
@@ -233,7 +234,11 @@ class MemoryStates:
 
     async def forget_owner(self, owner: OwnerKey) -> int:
         self.forgotten.append(owner)
+        self.refused.add(owner)
         return len(self.meetings.pop(owner, {}))
+
+    async def admit_owner(self, owner: OwnerKey) -> None:
+        self.refused.discard(owner)
 
 
 @dataclass(slots=True)

@@ -120,8 +120,10 @@ async def test_an_owner_removed_and_added_again_is_read_anew() -> None:
     play.tenant.put_item("calendar/id-alex", event("e-1"))
     await play.remove_owner("alex@contoso.com")
     await play.run(keeper, seconds=1)
+    assert play.states.refused == {"id-alex"}
     await play.add_owner("alex@contoso.com")
     await play.run(keeper, seconds=10)
+    assert play.states.refused == set()
     assert [(one.item, one.origin) for one in play.intake.entries] == [("e-1", Origin.BASELINE)]
     assert (await play.read_status()).is_ready
 
