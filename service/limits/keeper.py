@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from service.intake.client_state import ResourceKind
 from service.settings import MessageScope, Settings
 from service.subscriptions.answering import AnsweringLimits
@@ -16,6 +18,9 @@ from service.subscriptions.resync import Window
 from service.subscriptions.schedule import DutyKind
 from service.subscriptions.silence import SilenceLimits
 from service.subscriptions.subscribing import SubscribingLimits
+
+INBOX_READS_PER_SWEEP: Final = 20
+"""So often at most is an inbox read in a sweep's interval because of the calendars it belongs to."""
 
 
 def take_keeper_options(settings: Settings) -> KeeperOptions:
@@ -64,6 +69,7 @@ def _take_keeper_limits(settings: Settings) -> KeeperLimits:
         outage_wait_s=settings.outage_wait_s,
         put_off_s=settings.keeper_put_off_s,
         stop_s=settings.drain_s,
+        inbox_fresh_s=settings.sweep_interval_s / INBOX_READS_PER_SWEEP,
         places={
             DutyKind.RESOLVE: settings.resolves_max,
             DutyKind.COMPARE: 1,

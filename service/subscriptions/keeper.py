@@ -17,20 +17,21 @@ import structlog
 from service.clock import Clock, sleep_or_stop
 from service.errors import FencedError, LayoutError, ServiceError, StreamError
 from service.ports import Generation
-from service.reconcile.model import Address, OwnerKey
+from service.reconcile.model import Address
 from service.roster import RosterEntry
 from service.subscriptions.answering import Answering, AnsweringLimits
 from service.subscriptions.comparing import Comparing
 from service.subscriptions.crew import Crew
 from service.subscriptions.leadership import Leadership
 from service.subscriptions.ledger import Ledger
+from service.subscriptions.order import InboxesFirst
 from service.subscriptions.owners import Owners
 from service.subscriptions.reading import Reading
 from service.subscriptions.records import Outage
 from service.subscriptions.requests import OpenRequests
 from service.subscriptions.schedule import Duty, DutyKind, Schedule
 from service.subscriptions.signed_in import SignedIn
-from service.subscriptions.subscribing import Subscribing, reading_of
+from service.subscriptions.subscribing import Subscribing
 from service.subscriptions.watch import Watch
 
 _log = structlog.get_logger("keeper")
@@ -46,12 +47,14 @@ class KeeperLimits:
         places: how many duties of each kind run at a time.
         put_off_s: how long a duty waits that cannot be begun yet, or that met a fault of our own.
         stop_s: how long a stopping keeper waits for its duties to end.
+        inbox_fresh_s: a calendar that is due has inboxes read first whose last round is older than this.
     """
 
     tick_s: float = 0.5
     outage_wait_s: float = 1.0
     put_off_s: float = 0.5
     stop_s: float = 5.0
+    inbox_fresh_s: float = 45.0
     places: Mapping[DutyKind, int] = field(
         default_factory=lambda: {
             DutyKind.RESOLVE: 16,
@@ -124,6 +127,7 @@ class Keeper:
         self._is_leaving = False
         self._has_begun = False
         self._crew = Crew(self._limits.places, on_free=self._fill_place)
+        self._order = InboxesFirst(ledger, watch, schedule, self._crew, fresh_s=self._limits.inbox_fresh_s)
         self._open = OpenRequests()
         self._answering = Answering(
             ledger=ledger,
@@ -225,6 +229,7 @@ class Keeper:
         self._schedule.clear()
         self._answering.begin_term()
         self._signed_in.begin_term()
+        self._order.begin_term()
         self._watch.clear()
         self._ledger.forget_counters()
         await self._ledger.refresh_roster()
@@ -287,7 +292,7 @@ class Keeper:
             if self._is_held_back(kind):
                 continue
             for duty in self._schedule.pop_due(kind, now, count=self._crew.room(kind)):
-                if self._crew.is_busy(duty) or self._has_to_wait(duty, now):
+                if self._crew.is_busy(duty) or self._order.has_to_wait(duty, now):
                     self._put_off(duty)
                 else:
                     self._crew.begin(duty, self._perform(duty))
@@ -301,24 +306,6 @@ class Keeper:
         """Let a term look everybody up before it compares with Graph."""
         is_first = kind is DutyKind.COMPARE and not self._subscribing.is_compared
         return is_first and not self._owners.is_everybody_looked_up
-
-    def _has_to_wait(self, duty: Duty, now: datetime) -> bool:
-        """Let a calendar wait for the inboxes of its owner: answers are fed before their results."""
-        is_reading = duty.kind in (DutyKind.READ_MESSAGES, DutyKind.READ_EVENTS)
-        if not is_reading or duty.name not in self._watch.resources:
-            return False
-        owner = OwnerKey(self._watch.resources[duty.name].mailbox)
-        inboxes = [name for name in self._watch.names_of(owner) if name != duty.name]
-        is_calendar = duty.kind is DutyKind.READ_EVENTS
-        return is_calendar and any(self._is_about_to_be_read(name, now) for name in inboxes)
-
-    def _is_about_to_be_read(self, name: str, now: datetime) -> bool:
-        record = self._ledger.mailboxes.get(name)
-        if record is None or record.fault is not None:
-            return record is None
-        reading = reading_of(self._watch.resources[name], name)
-        due_at = self._schedule.due_at(reading)
-        return self._crew.is_busy(reading) or (due_at is not None and due_at <= now)
 
     def _put_off(self, duty: Duty) -> None:
         later = self._clock.now() + timedelta(seconds=self._limits.put_off_s)

@@ -263,7 +263,7 @@ class KeeperProcess(Process):
                 lifetime_s=(1_440 if around.is_rich else 10_080) * 60.0,
                 lease_s=60,
                 backoff=BACKOFF,
-                keeper=KeeperLimits(tick_s=24, put_off_s=1),
+                keeper=KeeperLimits(tick_s=24, put_off_s=1, inbox_fresh_s=SWEEP_S / 20),
                 owners=OwnerLimits(resolve_interval_s=SWEEP_S),
                 reading=ReadingLimits(
                     sweep_interval_s=NEVER_S if around.means is Means.NOTIFICATIONS else SWEEP_S,

@@ -80,7 +80,9 @@ async def test_after_an_interval_every_mailbox_is_swept_once_and_not_all_at_one_
         play.clock.advance(9)
         await play.run(keeper, seconds=0.5)
         at_once.append(len(play.tenant.rounds) - before)
-    assert Counter(Counter(name for name, _ in play.tenant.rounds).values()).keys() <= {1, 2}
+    times = Counter(name for name, _ in play.tenant.rounds)
+    assert {count for name, count in times.items() if name.startswith("calendar")} <= {1, 2}
+    assert max(times.values()) <= 20  # inboxes of delegates who serve a dozen owners each
     assert max(at_once) < 60
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from service.entries import IntakeEntry, Kind, Origin
+from service.errors import UnavailableError
 from service.ports import Book
 from service.reconcile.instant import instant_of
 from service.subscriptions.assembly import KeeperOptions
@@ -40,6 +41,31 @@ async def test_a_service_that_was_away_sweeps_at_once_inboxes_before_calendars()
     play.tenant.put_item("inbox/id-adele", message("answer"))
     await play.run(play.build_keeper("keeper-2"), seconds=6)
     assert [one.item for one in play.intake.entries] == ["answer", "answered"]
+
+
+async def test_a_sweep_never_feeds_a_calendar_before_the_answers_that_are_in_it() -> None:
+    play = await watching()
+    keeper = play.build_keeper("keeper-2")
+    await play.run(keeper, seconds=6)
+    for number in range(6):
+        play.intake.take()
+        play.tenant.put_item("inbox/id-adele", message(f"answer-{number}"))
+        play.tenant.put_item("calendar/id-alex", event(f"answered-{number}"))
+        for _ in range(100):
+            play.clock.advance(9)
+            await play.run(keeper, seconds=0.5)
+        assert [one.item for one in play.intake.entries] == [f"answer-{number}", f"answered-{number}"]
+
+
+async def test_a_calendar_waits_for_no_inbox_that_cannot_be_read() -> None:
+    play = await watching()
+    keeper = play.build_keeper("keeper-2")
+    await play.run(keeper, seconds=6)
+    play.tenant.failing["inbox/id-adele"] = UnavailableError("away", status=503)
+    play.tenant.put_item("calendar/id-alex", event("answered"))
+    play.clock.advance(900)
+    await play.run(keeper, seconds=3)
+    assert [one.item for one in play.intake.entries] == ["answered"]
 
 
 async def test_a_standby_that_takes_over_does_not_sweep_everything() -> None:
