@@ -132,6 +132,27 @@ async def test_the_secret_key_is_changed_without_a_notification_being_refused(tm
         assert 'outcome="refused"' not in metrics.partition("response_sync_notification_items_total")[2]
 
 
+async def test_the_client_secret_is_replaced_without_a_restart_or_a_loss(tmp_path: Path) -> None:
+    file = tmp_path / "client-secret"
+    async with open_stage(tmp_path) as stage:
+        file.write_text(stage.settings.pop("RESPONSE_SYNC_CLIENT_SECRET"))
+        stage.settings["RESPONSE_SYNC_CLIENT_SECRET_FILE"] = str(file)
+        await stage.start_ready(*ROLES)
+        play, meeting = await play_answer(stage, "accept")
+
+        file.write_text("the-new-client-secret\n")
+        await stage.tenant.control("application", {"client_secret": "the-new-client-secret"})
+        await stage.tenant.control("revocations", {"user": "app"})  # what was issued before is refused too
+        for invited in meeting.invited:
+            invited.plan = [Given(how="decline")]
+        await play.play_round()
+        await settle(stage, play.meetings)
+        told = judging.select(await stage.read_stream(), meeting)
+        assert set(judging.fold(told).values()) == {"declined"}
+        assert await stage.count_dead() == 0
+        assert "the-new-client-secret" not in json.dumps(stage.read_logs())
+
+
 async def restart(stage: Stage, role: str, changes: dict[str, str]) -> None:
     """End a role, and start it with other settings."""
     assert (await stage.running[role].terminate())[0] == 0
