@@ -36,6 +36,7 @@ class WatchedOwner:
         address, name: as the directory gives them.
         aliases: every address of the owner, in normal form; the organizer's own answer is none.
         inboxes: mailboxes in which answers to this owner's meetings arrive.
+        inbox_addresses: whose each of them is, in the same order; for people who read about a mailbox.
         is_baselined: the first full read is complete; before that, first sight is a snapshot.
         fault: why the owner's calendar cannot be watched, in words; empty where it can.
     """
@@ -46,6 +47,7 @@ class WatchedOwner:
     name: str
     aliases: tuple[Address, ...] = ()
     inboxes: tuple[MailboxKey, ...] = ()
+    inbox_addresses: tuple[str, ...] = ()
     is_baselined: bool = False
     fault: str = ""
 
@@ -68,6 +70,15 @@ class WatchList:
     def inboxes(self) -> tuple[MailboxKey, ...]:
         """Give every inbox that is read, once, in order."""
         return tuple(sorted({inbox for owner in self.owners.values() for inbox in owner.inboxes}))
+
+
+def name_mailboxes(owners: Iterable[WatchedOwner]) -> dict[MailboxKey, str]:
+    """Give the address of each mailbox that is read, as far as it is known."""
+    names: dict[MailboxKey, str] = {}
+    for owner in owners:
+        names.update(zip(owner.inboxes, owner.inbox_addresses, strict=False))
+        names[MailboxKey(owner.key)] = owner.address
+    return names
 
 
 def build_watch_list(owners: Iterable[WatchedOwner]) -> WatchList:

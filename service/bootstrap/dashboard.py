@@ -20,7 +20,7 @@ from service.limits.keeper import take_message_kind
 from service.replay.desk import DeadLetterDesk
 from service.settings import Settings
 from service.streams.server_facts import fetch_server_facts, probe_writes
-from service.subscriptions.status import StatusReader
+from service.subscriptions.status_reader import StatusReader
 
 
 def build_dashboard(settings: Settings, streams: Streams) -> Dashboard:
@@ -47,6 +47,7 @@ def build_dashboard(settings: Settings, streams: Streams) -> Dashboard:
         meetings=_build_meetings(settings, streams, redactor),
         letters=Letters(
             DeadLetterDesk(streams.dead_letters, streams.intake),
+            streams.records,
             redactor=redactor,
             entries_max=settings.replay_entries_max,
         ),

@@ -20,7 +20,7 @@ from service.roster_file import parse_roster
 from service.settings import Settings
 from service.subscriptions.assembly import KeeperPorts, build_keeper
 from service.subscriptions.signed_in import nobody
-from service.subscriptions.status import StatusReader
+from service.subscriptions.status_reader import StatusReader
 from service.subscriptions.subscribe import Destination
 
 

@@ -12,16 +12,18 @@ from typing import Annotated, Any, Final
 import typer
 
 from service.bootstrap.redis_side import Streams, open_streams
-from service.commands.finding import find_owner
+from service.commands.finding import find_owner, read_owners
 from service.commands.running import prepare, run
 from service.commands.screen import build_table, open_screen, print_json, show_text
 from service.entries import Kind
 from service.errors import CommandError
 from service.pipeline.retry import Reason
+from service.reconcile.matching import normalize_address
 from service.replay.desk import DeadLetterDesk
-from service.replay.letter import Shown, describe_letter, find_subject
+from service.replay.letter import Shown, describe_letter
 from service.replay.reasons import explain_reason
 from service.replay.selection import Selection, parse_moment
+from service.roster import name_mailboxes
 from service.settings import Scope, Settings
 from service.streams.dead_letters import DeadLetter
 
@@ -43,7 +45,7 @@ Mailboxes = Annotated[
     list[str] | None,
     typer.Option(
         "--mailbox",
-        help="Only about this mailbox: its key, or address or name of a watched owner; repeatable.",
+        help="Only about this mailbox: its address or key, or the name of a watched owner; repeatable.",
         show_default=False,
     ),
 ]
@@ -88,13 +90,13 @@ def list_letters(
     filters = Filters(reasons=reason, kinds=kind, mailboxes=mailbox, since=since, until=until)
     found, held = run(_list(prepare(Scope.REDIS), filters, limit))
     if as_json:
-        print_json([describe_letter(one) for one in found])
+        print_json(found)
         return
     screen = open_screen()
     columns = ("id", "given up", "reason", "kind", "about", "detail")
-    rows = [_as_cells(describe_letter(one)) for one in found]
+    rows = [_as_cells(one) for one in found]
     screen.print(build_table(f"Dead letters: {len(found)} of {held}", columns, rows))
-    for word in sorted({one.reason for one in found}):
+    for word in sorted({one["reason"] for one in found}):
         meaning = explain_reason(word)
         screen.print(show_text(f"{word}: {meaning.words}. {meaning.remedy}", length_max=LINE_MAX))
 
@@ -109,7 +111,17 @@ def show_letter(
         print_json(shown)
         return
     screen = open_screen()
-    for name in ("id", "diedAt", "reason", "meaning", "remedy", "detail", "deliveries", "intakeEntry"):
+    for name in (
+        "id",
+        "diedAt",
+        "reason",
+        "meaning",
+        "remedy",
+        "about",
+        "detail",
+        "deliveries",
+        "intakeEntry",
+    ):
         screen.print(show_text(f"{name:<12} {shown[name]}", length_max=LINE_MAX))
     for name, text in shown["entry"].items():
         screen.print(show_text(f"  {name:<10} {text}", length_max=LINE_MAX))
@@ -184,7 +196,7 @@ def _as_cells(shown: Shown) -> tuple[object, ...]:
         shown["diedAt"],
         show_text(shown["reason"], "bold red"),
         shown["entry"].get("kind", ""),
-        find_subject(shown["entry"]),
+        shown["about"],
         shown["detail"],
     )
 
@@ -198,17 +210,18 @@ async def _open_desk(settings: Settings) -> AsyncIterator[tuple[Streams, DeadLet
         yield streams, DeadLetterDesk(streams.dead_letters, streams.intake)
 
 
-async def _list(settings: Settings, filters: Filters, limit: int) -> tuple[tuple[DeadLetter, ...], int]:
+async def _list(settings: Settings, filters: Filters, limit: int) -> tuple[list[Shown], int]:
     async with _open_desk(settings) as (streams, desk):
         selection = await _select(streams, filters)
         found = await desk.list_newest(selection, limit=_bound(settings, limit))
-        return found, await desk.count()
+        addresses = name_mailboxes(await read_owners(streams.records))
+        return [describe_letter(one, addresses) for one in found], await desk.count()
 
 
 async def _show(settings: Settings, given: str) -> Shown:
-    async with _open_desk(settings) as (_, desk):
+    async with _open_desk(settings) as (streams, desk):
         (letter,) = await _find(desk, [given])
-        return describe_letter(letter)
+        return describe_letter(letter, name_mailboxes(await read_owners(streams.records)))
 
 
 async def _requeue(settings: Settings, ids: Sequence[str], filters: Filters, limit: int) -> dict[str, Any]:
@@ -273,7 +286,11 @@ async def _select(streams: Streams, filters: Filters) -> Selection:
 
 
 async def _find_key(streams: Streams, given: str) -> str:
-    """Give the key of a watched owner, or what was given: a mailbox may be no owner's."""
+    """Give the key of a mailbox that is read, by its address or its owner's name; else what was given."""
+    wanted = normalize_address(given)
+    for key, address in name_mailboxes(await read_owners(streams.records)).items():
+        if normalize_address(address) == wanted:
+            return key
     try:
         return (await find_owner(streams.records, given)).key
     except CommandError:

@@ -16,7 +16,8 @@ from service.commands.running import prepare, run
 from service.commands.screen import open_screen, show_text
 from service.settings import Scope, Settings
 from service.subscriptions.records import Request, RequestKind
-from service.subscriptions.status import ResourceStatus, StatusReader
+from service.subscriptions.status import ResourceStatus
+from service.subscriptions.status_reader import StatusReader
 
 EXIT_FAULT: Final = 1
 

@@ -24,7 +24,8 @@ from service.subscriptions.side_by_side import SubscriptionLine, list_side_by_si
 EXIT_FAULT: Final = 1
 _ROW: Final = (
     "resource",
-    "owners",
+    "mailbox",
+    "for",
     "time left",
     "last notification",
     "staleness",
@@ -129,6 +130,7 @@ def _describe(line: SubscriptionLine) -> dict[str, Any]:
     if ours is None or (graphs is not None and not line.is_held):
         return {
             "resource": ours.name if ours else graphs.resource if graphs else "",
+            "mailbox": ours.mailbox if ours else "",
             "owners": list(ours.owners) if ours else [],
             "subscription": graphs.id if graphs else None,
             "expiresAt": None,
@@ -141,6 +143,7 @@ def _describe(line: SubscriptionLine) -> dict[str, Any]:
         }
     return {
         "resource": ours.name,
+        "mailbox": ours.mailbox,
         "owners": list(ours.owners),
         "subscription": ours.subscription_id or None,
         "expiresAt": ours.expires_at.isoformat() if ours.expires_at else None,
@@ -168,7 +171,8 @@ def _describe_graphs(line: SubscriptionLine, now_s: float) -> dict[str, Any]:
 def _as_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         row["resource"],
-        ", ".join(row["owners"]),
+        row["mailbox"],
+        ", ".join(owner for owner in row["owners"] if owner != row["mailbox"]),
         _format_span(row["leftS"]),
         row["lastNotificationAt"] or "none yet",
         "unknown" if row["stalenessS"] is None else _format_span(row["stalenessS"]),

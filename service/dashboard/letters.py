@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -11,10 +13,15 @@ from aiohttp import web
 from service.cloud_events import Redacted, Redactor
 from service.dashboard.hiding import hide_addresses
 from service.pipeline.retry import Reason
+from service.ports import Book, Records
+from service.reconcile.model import MailboxKey
 from service.replay.desk import DeadLetterDesk
 from service.replay.letter import describe_letter
 from service.replay.reasons import MEANINGS
 from service.replay.selection import Selection
+from service.roster import decode_watched_owner, name_mailboxes
+from service.streams.dead_letters import DeadLetter
+from service.subscriptions.ledger import decode_book
 
 _PAGE: Final = 100
 _BODY_BYTES_MAX: Final = 65_536
@@ -31,13 +38,16 @@ class Asked(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class Letters:
     """Answers what the page asks of dead letters."""
 
-    def __init__(self, desk: DeadLetterDesk, *, redactor: Redactor, entries_max: int) -> None:
+    def __init__(
+        self, desk: DeadLetterDesk, records: Records, *, redactor: Redactor, entries_max: int
+    ) -> None:
         """Take what is needed.
 
         Args:
             entries_max: dead letters in one request.
         """
         self._desk = desk
+        self._records = records
         self._redactor = redactor
         self._entries_max = entries_max
 
@@ -51,9 +61,10 @@ class Letters:
             return answer({"error": "reason: not one of the list"}, status=400)
         selection = Selection(reasons=frozenset({Reason(reason)}) if reason else frozenset())
         found = await self._desk.list_newest(selection, limit=_PAGE, before=before)
+        addresses = await self._name_mailboxes() if found else {}
         return answer(
             {
-                "letters": [self._describe(one) for one in found],
+                "letters": [self._describe(one, addresses) for one in found],
                 "total": await self._desk.count(),
                 "next": found[-1].id if len(found) == _PAGE else None,
                 "reasons": {str(each): meaning.words for each, meaning in MEANINGS.items()},
@@ -93,8 +104,16 @@ class Letters:
             return answer({"error": f"wanted are 1 to {self._entries_max} ids"}, status=400)
         return list(dict.fromkeys(ids))
 
-    def _describe(self, letter: Any) -> dict[str, Any]:
-        shown = describe_letter(letter)
+    async def _name_mailboxes(self) -> Mapping[MailboxKey, str]:
+        texts = await self._records.read_all(Book.OWNERS)
+        return await asyncio.to_thread(
+            lambda: name_mailboxes(decode_book(texts, decode_watched_owner).values())
+        )
+
+    def _describe(self, letter: DeadLetter, addresses: Mapping[MailboxKey, str]) -> dict[str, Any]:
+        shown = describe_letter(letter, addresses)
+        if "@" in shown["about"]:
+            shown["about"] = self._redactor.apply(Redacted.ADDRESSES, shown["about"])
         shown["entry"] = {
             name: self._redactor.apply(Redacted.ADDRESSES, text)
             if name == "attendee" or (name in _NAMES_PEOPLE and "@" in text)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from service.cloud_events import Redactor
-from service.dashboard.picture import Shown, build_outage, build_picture, encode_picture
+from service.dashboard.picture import build_outage, build_picture, encode_picture
 from service.dashboard.troubles import Observed, redis_away
 from service.errors import StreamError
 from service.ports import Generation
@@ -58,18 +58,20 @@ class Observer:
 
     async def look(self) -> bytes:
         """Give the picture as JSON; where Redis is away, one that says so."""
-        return encode_picture(await self.read())
-
-    async def read(self) -> Shown:
-        """Give the picture; where Redis is away, one that says so."""
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 seen, positions = await self._observe()
         except TimeoutError:
-            return build_outage(redis_away(f"Redis did not answer within {_TIMEOUT_S:g} s."))
+            return encode_picture(build_outage(redis_away(f"Redis did not answer within {_TIMEOUT_S:g} s.")))
         except StreamError as error:
-            return build_outage(redis_away(str(error)))
-        return build_picture(seen, redactor=self._redactor, rows_max=self._rows_max, positions=positions)
+            return encode_picture(build_outage(redis_away(str(error))))
+        # Thousands of mailboxes take a while, in which this process has other things to do.
+        return await asyncio.to_thread(self._draw, seen, positions)
+
+    def _draw(self, seen: Observed, positions: Mapping[str, str]) -> bytes:
+        return encode_picture(
+            build_picture(seen, redactor=self._redactor, rows_max=self._rows_max, positions=positions)
+        )
 
     async def _observe(self) -> tuple[Observed, Mapping[str, str]]:
         sources = self._sources

@@ -49,7 +49,7 @@ def build_picture(
         "mailboxes": mailboxes[:rows_max],
         "mailboxesTotal": len(mailboxes),
         "ownersTotal": len(seen.status.owners),
-        "ownersReady": sum(_is_ready(one, seen.status) for one in seen.status.owners),
+        "ownersReady": _count_ready(seen.status),
         "intake": {
             "entries": seen.depth.entries,
             "pending": seen.depth.pending,
@@ -103,8 +103,11 @@ def _redact_owner(owner: OwnerStatus, redactor: Redactor) -> OwnerStatus:
 
 
 def _redact_resource(resource: ResourceStatus, redactor: Redactor) -> ResourceStatus:
-    kind, _, mailbox = resource.name.partition("/")
-    if "@" in mailbox:  # the key of a mailbox is its address where the directory may not be read
+    kind, _, key = resource.name.partition("/")
+    if "@" in key:  # the key of a mailbox is its address where the directory may not be read
+        key = redactor.apply(Redacted.ADDRESSES, key) or ""
+    mailbox = resource.mailbox
+    if "@" in mailbox:
         mailbox = redactor.apply(Redacted.ADDRESSES, mailbox) or ""
     owners = tuple(redactor.apply(Redacted.ADDRESSES, one) or "" for one in resource.owners)
     faults = tuple(hide_addresses(words, redactor) for words in resource.faults)
@@ -112,7 +115,8 @@ def _redact_resource(resource: ResourceStatus, redactor: Redactor) -> ResourceSt
     notices = tuple(hide_addresses(words, redactor) for words in resource.notices)
     return replace(
         resource,
-        name=f"{kind}/{mailbox}",
+        name=f"{kind}/{key}",
+        mailbox=mailbox,
         owners=owners,
         faults=faults,
         waits_for=waits_for,
@@ -120,10 +124,12 @@ def _redact_resource(resource: ResourceStatus, redactor: Redactor) -> ResourceSt
     )
 
 
-def _is_ready(owner: OwnerStatus, status: KeeperStatus) -> bool:
-    """Tell whether an owner's calendar is watched as it should be."""
+def _count_ready(status: KeeperStatus) -> int:
+    """Count the owners whose calendar is watched as it should be."""
     faulty = {one.name for one in status.resources if one.faults}
-    return owner.is_baselined and not owner.fault and f"calendar/{owner.key}" not in faulty
+    return sum(
+        one.is_baselined and not one.fault and f"calendar/{one.key}" not in faulty for one in status.owners
+    )
 
 
 def _trouble(one: Trouble) -> Shown:
@@ -164,14 +170,14 @@ def _process(one: Process) -> Shown:
 
 
 def _mailbox(one: ResourceStatus, seen: Observed) -> Shown:
-    kind, _, mailbox = one.name.partition("/")
+    kind = one.name.partition("/")[0]
     complete_at = None
     if one.staleness_s is not None:
         complete_at = seen.vitals.at - timedelta(seconds=one.staleness_s)
     return {
         "kind": _ENTRIES.get(kind, kind),
-        "mailbox": mailbox,
-        "owners": list(one.owners),
+        "mailbox": one.mailbox,
+        "owners": [owner for owner in one.owners if owner != one.mailbox],
         "state": _judge(one),
         "endsAt": _whole(one.expires_at) if one.left_s > 0 else None,
         "heardAt": _whole(one.heard_at),
@@ -192,7 +198,7 @@ def _judge(one: ResourceStatus) -> str:
 
 
 def _badness(shown: Shown) -> tuple[int, str, str]:
-    return _STATES.index(shown["state"]), ",".join(shown["owners"]), shown["kind"]
+    return _STATES.index(shown["state"]), shown["mailbox"].casefold(), shown["kind"]
 
 
 def _of_ms(ms: int | None) -> str | None:

@@ -250,11 +250,11 @@ def _judge_mailboxes(seen: Observed) -> Iterator[Trouble]:
     for owner in seen.status.owners:
         if owner.fault:
             yield _of_mailbox(owner.name or owner.roster_address, owner.fault)
-    faulty: dict[tuple[tuple[str, ...], str], list[ResourceStatus]] = {}
+    faulty: dict[tuple[str, str], list[ResourceStatus]] = {}
     for one in seen.status.resources:
         for words in one.faults:
-            faulty.setdefault((one.owners or (one.name,), words), []).append(one)
-    for (_, words), resources in faulty.items():  # inbox and calendar of one owner often say the same
+            faulty.setdefault((one.mailbox, words), []).append(one)
+    for (_, words), resources in faulty.items():  # inbox and calendar of one mailbox often say the same
         yield _of_mailbox(_name(*resources), words)
     silent = [one for one in seen.status.resources if one.is_silent]
     if silent:
@@ -295,10 +295,16 @@ def _of_mailbox(subject: str, words: str) -> Trouble:
 
 
 def _name(*resources: ResourceStatus) -> str:
-    """Name what is read, of one owner or more."""
+    """Name what is read of one mailbox, and for whom where that is somebody else."""
     kinds = dict.fromkeys(one.name.partition("/")[0] for one in resources)
-    mailbox = resources[0].name.partition("/")[2]
-    return f"{' and '.join(kinds)} of {', '.join(resources[0].owners) or mailbox}"
+    mailbox = resources[0].mailbox
+    others = dict.fromkeys(owner for one in resources for owner in one.owners if owner != mailbox)
+    shown = [
+        *list(others)[:NAMED_MAX],
+        *([f"{len(others) - NAMED_MAX} more"] if len(others) > NAMED_MAX else []),
+    ]
+    served = f" (read for {', '.join(shown)})" if shown else ""
+    return f"{' and '.join(kinds)} of {mailbox}{served}"
 
 
 def _list(resources: Iterable[ResourceStatus]) -> str:

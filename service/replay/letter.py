@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.entries import parse_entry
+from service.reconcile.model import MailboxKey
 from service.replay.reasons import explain_reason
 from service.replay.selection import read_moment
 from service.streams.dead_letters import DeadLetter
@@ -16,8 +17,12 @@ _SEALED = ("content", "tokens")
 Shown = dict[str, Any]
 
 
-def describe_letter(letter: DeadLetter) -> Shown:
-    """Give the entry, why it was given up, what that means and what to do."""
+def describe_letter(letter: DeadLetter, addresses: Mapping[MailboxKey, str]) -> Shown:
+    """Give the entry, why it was given up, what that means and what to do.
+
+    Args:
+        addresses: of each mailbox that is read; the entry itself names it by its key.
+    """
     meaning = explain_reason(letter.reason)
     fields = letter.fields
     return {
@@ -26,6 +31,7 @@ def describe_letter(letter: DeadLetter) -> Shown:
         "reason": letter.reason,
         "meaning": meaning.words,
         "remedy": meaning.remedy,
+        "about": find_address(fields, addresses),
         "detail": fields.get("dead_detail", ""),
         "deliveries": fields.get("dead_deliveries", ""),
         "intakeEntry": fields.get("dead_entry", ""),
@@ -38,9 +44,10 @@ def describe_letter(letter: DeadLetter) -> Shown:
     }
 
 
-def find_subject(entry: Mapping[str, str]) -> str:
-    """Name the mailbox or owner that an entry is about; empty where it names neither."""
-    return entry.get("mailbox") or entry.get("owner") or ""
+def find_address(entry: Mapping[str, str], addresses: Mapping[MailboxKey, str]) -> str:
+    """Give whose mailbox an entry is about, by its key where the address is not known; may be empty."""
+    key = MailboxKey(entry.get("mailbox") or entry.get("owner") or "")
+    return addresses.get(key, key)
 
 
 def is_requeueable(fields: Mapping[str, str]) -> bool:

@@ -9,7 +9,7 @@ from service.roles.worker import wait_for_layout
 from service.sign_ins.keeping import SignInKeeping
 from service.streams.generation import RedisGeneration
 from service.subscriptions.keeper import Keeper
-from service.subscriptions.status import StatusReader
+from service.subscriptions.status_reader import StatusReader
 
 
 class KeeperRole:

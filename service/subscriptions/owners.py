@@ -138,6 +138,7 @@ class Owners:
             owner,
             key=OwnerKey(owner.roster_address),
             inboxes=(),
+            inbox_addresses=(),
             fault=f"The roster means the same person as {present.roster_address}: remove one of the two.",
         )
 
@@ -212,7 +213,7 @@ class Owners:
             previous = self._find_previous(address)
             if previous is None:
                 return
-            faulty = replace(previous, fault=words, inboxes=())
+            faulty = replace(previous, fault=words, inboxes=(), inbox_addresses=())
             await self._ledger.write_owners({faulty.key: faulty})
         self._follow_change(self._watch.put(faulty), read_all=())
 

@@ -44,18 +44,21 @@ class OwnerResolver:
         delegates = await self._find_delegates(entry, person)
         option = await self._fetch_delivery_option(person.key)
         is_same = previous is not None and str(previous.key) == str(person.key)
+        inboxes = choose_inboxes(
+            person.key,
+            [one.key for one in delegates],
+            option,
+            reads_whole_mailboxes=self._reads_whole_mailboxes,
+        )
+        addresses = {one.key: one.address for one in (person, *delegates)}
         return WatchedOwner(
             key=OwnerKey(person.key),
             roster_address=entry.address,
             address=person.address,
             name=person.name,
             aliases=person.aliases,
-            inboxes=choose_inboxes(
-                person.key,
-                [one.key for one in delegates],
-                option,
-                reads_whole_mailboxes=self._reads_whole_mailboxes,
-            ),
+            inboxes=inboxes,
+            inbox_addresses=tuple(addresses[inbox] for inbox in inboxes),
             is_baselined=previous is not None and is_same and previous.is_baselined,
         )
 

@@ -1,28 +1,31 @@
 """How every watched resource stands, out of the books: for readiness, `subscriptions list` and the dashboard.
 
-Only reads. `build_status` is pure; `StatusReader` fetches the books, at most once per interval.
+Pure: `status_reader.py` fetches the books.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from service.clock import Clock
-from service.errors import StreamError
 from service.intake.client_state import ResourceKind
-from service.ports import Book, Generation, Records
+from service.ports import Book
 from service.reconcile.instant import parse_instant
-from service.reconcile.model import Address, OwnerKey
-from service.roster import RosterEntry, WatchedOwner, decode_roster_entry, decode_watched_owner
+from service.reconcile.model import Address, MailboxKey, OwnerKey
+from service.roster import (
+    RosterEntry,
+    WatchedOwner,
+    decode_roster_entry,
+    decode_watched_owner,
+    name_mailboxes,
+)
 from service.sign_ins.record import (
     SignIn,
     SignInState,
     SignInStatus,
     SignInTerms,
     decode_sign_in,
-    find_sign_in,
     judge_sign_in,
 )
 from service.subscriptions.ledger import decode_book, decode_mailboxes_book
@@ -41,6 +44,7 @@ class ResourceStatus:
 
     Attributes:
         name: such as `inbox/{mailbox key}`.
+        mailbox: address of whose mailbox it is; the key where the address is not known.
         owners: addresses of the owners that it serves, in order.
         subscription_id: empty while there is none.
         left_s: seconds until the subscription ends; 0 where there is none or it has ended.
@@ -57,6 +61,7 @@ class ResourceStatus:
     """
 
     name: str
+    mailbox: str
     owners: tuple[str, ...]
     subscription_id: str
     expires_at: datetime | None
@@ -143,12 +148,16 @@ def build_status(
     for owner in books.owners.values():
         if owner.roster_address in books.roster:
             watch.put(owner)
+    addresses = name_mailboxes(books.owners.values())
+    judged = tuple(judge_sign_in(one, now=now, terms=terms) for _, one in sorted(books.sign_ins.items()))
+    ending = [one for one in judged if one.state is not SignInState.GOOD]
     return KeeperStatus(
         owners=tuple(_describe_owner(books, address) for address in sorted(books.roster)),
         resources=tuple(
-            _describe_resource(books, watch, name, now, terms) for name in sorted(watch.resources)
+            _describe_resource(books, watch, name, now=now, ending=ending, addresses=addresses)
+            for name in sorted(watch.resources)
         ),
-        sign_ins=tuple(judge_sign_in(one, now=now, terms=terms) for _, one in sorted(books.sign_ins.items())),
+        sign_ins=judged,
     )
 
 
@@ -176,7 +185,13 @@ def _describe_owner(books: Books, address: Address) -> OwnerStatus:
 
 
 def _describe_resource(
-    books: Books, watch: Watch, name: str, now: datetime, terms: SignInTerms
+    books: Books,
+    watch: Watch,
+    name: str,
+    *,
+    now: datetime,
+    ending: Sequence[SignInStatus],
+    addresses: Mapping[MailboxKey, str],
 ) -> ResourceStatus:
     subscription = books.subscriptions.get(name, SubscriptionRecord())
     mailbox = books.mailboxes.get(name, MailboxRecord())
@@ -186,6 +201,7 @@ def _describe_resource(
     ends_at = subscription.expires_at if subscription.is_alive(now) else None
     return ResourceStatus(
         name=name,
+        mailbox=addresses.get(watch.resources[name].mailbox, name.partition("/")[2]),
         owners=tuple(sorted(books.owners[key].address for key in watch.owners_of(name))),
         subscription_id=subscription.id,
         expires_at=subscription.expires_at,
@@ -201,17 +217,14 @@ def _describe_resource(
         faults=tuple(dict.fromkeys(fault.words for fault in faults)),
         is_watchable=is_watchable,
         waits_for=_name_lack(name, subscription, mailbox, now) if is_watchable else "",
-        notices=_list_notices(books, name, now, terms),
+        notices=_list_notices(name, ending),
     )
 
 
-def _list_notices(books: Books, name: str, now: datetime, terms: SignInTerms) -> tuple[str, ...]:
+def _list_notices(name: str, ending: Sequence[SignInStatus]) -> tuple[str, ...]:
     """Say that the sign-in of whose mailbox it is will end soon."""
-    found = find_sign_in(books.sign_ins.values(), name.partition("/")[2])
-    if found is None:
-        return ()
-    status = judge_sign_in(found, now=now, terms=terms)
-    return () if status.state is SignInState.GOOD else (status.words,)
+    mailbox = name.partition("/")[2]
+    return tuple(one.words for one in ending if one.sign_in.is_of(mailbox))[:1]
 
 
 def _name_lack(name: str, subscription: SubscriptionRecord, mailbox: MailboxRecord, now: datetime) -> str:
@@ -229,65 +242,25 @@ def _read_instant(text: str) -> datetime | None:
         return None
 
 
-class StatusReader:
-    """Reads the books for a status; any process may.
+def decode_books(texts: Mapping[Book, Mapping[str, str]]) -> Books:
+    """Read the books from what Redis holds of them, each record by its name.
 
-    Args:
-        kept_s: a status that old is given again instead of reading the books.
+    Raises:
+        msgspec.DecodeError: a record was written by a release that we cannot read.
     """
-
-    def __init__(
-        self,
-        *,
-        records: Records,
-        clock: Clock,
-        messages: ResourceKind = ResourceKind.INBOX,
-        terms: SignInTerms | None = None,
-        kept_s: float = 1.0,
-    ) -> None:
-        self._records = records
-        self._clock = clock
-        self._messages = messages
-        self._terms = terms
-        self._kept_s = kept_s
-        self._kept: tuple[float, KeeperStatus] | None = None
-
-    async def read(self) -> KeeperStatus:
-        """Give the status.
-
-        Raises:
-            StreamError: Redis is away.
-        """
-        now = self._clock.monotonic()
-        if self._kept is not None and now - self._kept[0] < self._kept_s:
-            return self._kept[1]
-        status = build_status(
-            await self._read_books(), now=self._clock.now(), messages=self._messages, terms=self._terms
-        )
-        self._kept = (now, status)
-        return status
-
-    async def find_unready(self, *, generation: Generation, named_max: int = 3) -> str:
-        """Say why the keeper is not ready, naming the first few reasons; empty where it is."""
-        try:
-            if not await generation.exists():
-                return "no keeper has begun yet, or the state was lost"
-            lacks = (await self.read()).waits_for
-        except StreamError as error:
-            return str(error)
-        rest = f", and {len(lacks) - named_max} more" if len(lacks) > named_max else ""
-        return "; ".join(lacks[:named_max]) + rest
-
-    async def _read_books(self) -> Books:
-        roster = decode_book(await self._records.read_all(Book.ROSTER), decode_roster_entry)
-        owners = decode_book(await self._records.read_all(Book.OWNERS), decode_watched_owner)
-        mailboxes, progress = decode_mailboxes_book(await self._records.read_all(Book.MAILBOXES))
-        return Books(
-            roster={Address(name): entry for name, entry in roster.items()},
-            owners={OwnerKey(key): owner for key, owner in owners.items()},
-            subscriptions=decode_book(await self._records.read_all(Book.SUBSCRIPTIONS), decode_subscription),
-            mailboxes=mailboxes,
-            progress=progress,
-            notified=await self._records.read_all(Book.NOTIFIED),
-            sign_ins=decode_book(await self._records.read_all(Book.SIGN_INS), decode_sign_in),
-        )
+    mailboxes, progress = decode_mailboxes_book(texts[Book.MAILBOXES])
+    return Books(
+        roster={
+            Address(name): entry
+            for name, entry in decode_book(texts[Book.ROSTER], decode_roster_entry).items()
+        },
+        owners={
+            OwnerKey(key): owner
+            for key, owner in decode_book(texts[Book.OWNERS], decode_watched_owner).items()
+        },
+        subscriptions=decode_book(texts[Book.SUBSCRIPTIONS], decode_subscription),
+        mailboxes=mailboxes,
+        progress=progress,
+        notified=texts[Book.NOTIFIED],
+        sign_ins=decode_book(texts[Book.SIGN_INS], decode_sign_in),
+    )

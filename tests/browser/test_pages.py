@@ -17,6 +17,7 @@ from tests.unit.reconcile.build import at, row
 
 TOKEN = "a-token-for-browsers"
 LUNCH = "Let's go for lunch"
+LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
 PAGES = {"now": "/", "meetings": "/meetings", "letters": "/dead-letters"}
 READY = {"now": "#mailboxes tbody tr", "meetings": "button.row", "letters": ".letter"}
 
@@ -55,12 +56,18 @@ async def test_every_page_fits_and_can_be_used_by_everyone(
 ) -> None:
     await stage.bury("m1", "no_access", "AccessError: 403 ErrorAccessDenied")
     await stage.bury("", "malformed", "not an intake entry")
+    await stage.commit(build_meeting("040000008200e00074c5b7101a82e00a", LONG, row("meganb@contoso.com")))
     for name in PAGES:
         page = await open_ready(open_page, stage, name, size=size, scheme=scheme)
         if name == "meetings":
             await page.get_by_role("button", name=LUNCH).click()
             await page.locator("summary").first.click()
         await check_fits(page)
+        if name == "meetings":
+            await page.evaluate("document.querySelector('.back').click()")  # shown on a phone only
+            await page.get_by_role("button", name=LONG).click()
+            await expect(page.locator("#meeting h2")).to_have_text(LONG)
+            await check_fits(page)
         await check_accessible(page)
         await keep_picture(page, f"{name}-{scheme}-{size[0]}")
         await page.context.close()

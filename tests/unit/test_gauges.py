@@ -18,6 +18,7 @@ from tests.unit.pipeline.fakes import StillClock
 
 RESOURCE = ResourceStatus(
     name="inbox/adele",
+    mailbox="adele@contoso.com",
     owners=("alex@contoso.com",),
     subscription_id="s1",
     expires_at=StillClock().now() + timedelta(hours=1),

@@ -40,11 +40,10 @@ function say(text) {
 }
 
 function drawLetter(one) {
-  const about = one.entry.mailbox || one.entry.owner || "";
   const kind = KINDS[one.entry.kind] ?? "Not an entry of ours";
   return build("li", { class: "letter" },
     build("div", { class: "letter-head" },
-      build("p", {}, build("span", { class: "tag bad" }, one.reason), " ", build("strong", {}, kind), about ? ` of ${about}` : "", " · ", ago(one.diedAt, "given up ")),
+      build("p", {}, build("span", { class: "tag bad" }, one.reason), " ", build("strong", {}, kind), one.about ? ` of ${one.about}` : "", " · ", ago(one.diedAt, "given up ")),
       build("div", { class: "bar" },
         one.requeueable ? build("button", { type: "button", "data-focus": `r${one.id}`, "aria-label": `Requeue ${one.id}`, on: { click: () => act("requeue", [one.id]) } }, "Requeue") : "",
         build("button", { type: "button", class: "danger", "data-focus": `d${one.id}`, "aria-label": `Drop ${one.id}`, on: { click: () => drop([one.id]) } }, "Drop"))),

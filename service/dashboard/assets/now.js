@@ -91,6 +91,9 @@ function code(text) {
 const tag = (tone, text) => build("span", { class: `tag ${tone}` }, text);
 const cell = (label, ...content) => build("td", { "data-label": label }, ...content);
 
+/** Names a few, and counts the rest: a delegate's inbox may serve hundreds of owners. */
+const listed = (names) => names.slice(0, 4).join(", ") + (names.length > 4 ? ` and ${names.length - 4} more` : "");
+
 function showMailboxes(picture) {
   const rows = picture.mailboxes;
   const counts = Object.keys(STATES).map((state) => [rows.filter((one) => one.state === state).length, STATES[state]]).filter(([count]) => count);
@@ -98,8 +101,9 @@ function showMailboxes(picture) {
   find("mailboxes-sum").textContent = rows.length ? counts.map(([count, word]) => `${count} ${word}`).join(", ") + more : "none yet: response-sync owners add ADDRESS";
   show(find("mailboxes").tBodies[0], rows, () => rows.map((one) => build("tr", {},
     cell("State", tag(TONES[one.state], STATES[one.state])),
-    cell("Owner", one.owners.join(", ")),
+    cell("Mailbox", one.mailbox),
     cell("What is read", KINDS[one.kind] ?? one.kind),
+    cell("For", listed(one.owners)),
     cell("Subscription ends", one.endsAt ? until(one.endsAt) : "none"),
     cell("Last notification", one.heardAt ? ago(one.heardAt) : "none yet"),
     cell("Complete up to", one.completeAt ? ago(one.completeAt) : one.round ? `reading, ${plural(one.round.items, "item")}` : "not read yet"),

@@ -32,7 +32,8 @@ from service.subscriptions.faults import Backoff
 from service.subscriptions.keeper import Keeper
 from service.subscriptions.owners import OwnerLimits
 from service.subscriptions.reading import ReadingLimits
-from service.subscriptions.status import KeeperStatus, StatusReader
+from service.subscriptions.status import KeeperStatus
+from service.subscriptions.status_reader import StatusReader
 from service.tracing.spans import UNTRACED, Tracing
 from tests.integration.sandbox.asking import Asking
 from tests.integration.waiting import wait_until

@@ -31,7 +31,8 @@ def process(*roles: str, silent_s: float = 1, **members: Any) -> Process:
 
 def resource(**members: Any) -> ResourceStatus:
     usual: dict[str, Any] = {
-        "name": "calendar/alex", "owners": ("alex@contoso.com",), "subscription_id": "s", "expires_at": NOW,
+        "name": "calendar/alex", "mailbox": "alex@contoso.com", "owners": ("alex@contoso.com",),
+        "subscription_id": "s", "expires_at": NOW,
         "left_s": 90_000.0, "heard_at": NOW, "staleness_s": 60.0, "is_silent": False, "is_full_round": False,
         "pages": 0, "items": 0, "faults": (), "is_watchable": True, "waits_for": "",
     }  # fmt: skip
@@ -164,6 +165,14 @@ def test_each_fault_is_said_alone_with_its_remedy(seen: Observed, runbook: str, 
 )
 def test_what_is_ordinary_is_not_called_wrong(seen: Observed) -> None:
     assert find_troubles(seen) == ()
+
+
+def test_a_fault_of_a_delegates_inbox_names_the_delegate_and_whom_it_serves() -> None:
+    owners = tuple(f"o{at}@contoso.com" for at in range(7))
+    adele = resource(name="inbox/id-adele", mailbox="adele@contoso.com", owners=owners, faults=(DENIED,))
+    (trouble,) = find_troubles(replace(WELL, status=KeeperStatus(owners=(owner(),), resources=(adele,))))
+    served = ", ".join(owners[:5])
+    assert trouble.subject == f"inbox of adele@contoso.com (read for {served}, 2 more)"
 
 
 def test_one_fault_of_inbox_and_calendar_is_said_once() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from service.entries import IntakeEntry, Kind, Origin
 from service.pipeline.retry import Reason
+from service.reconcile.model import MailboxKey
 from service.replay.desk import build_replay
 from service.replay.letter import describe_letter
 from service.replay.reasons import MEANINGS, explain_reason
@@ -94,9 +95,11 @@ def test_another_try_begins_anew_and_a_baseline_stays_one() -> None:
 
 def test_a_letter_is_shown_with_its_entry_apart_from_why_it_died() -> None:
     fields = {**FIELDS, "dead_detail": "403", "dead_entry": "1-0", "dead_deliveries": "4", "tokens": "eyJ0"}
-    shown = describe_letter(DeadLetter(id=id_of(NOW), fields=fields))
+    letter = DeadLetter(id=id_of(NOW), fields=fields)
+    shown = describe_letter(letter, {MailboxKey("adele"): "AdeleV@contoso.com"})
     assert shown["diedAt"] == "2026-03-02T12:00:00.000Z"
     tokens = "(4 characters, not shown)"
     assert shown["entry"] == {"kind": "message", "mailbox": "adele", "tokens": tokens}
     assert (shown["reason"], shown["detail"], shown["deliveries"]) == ("no_access", "403", "4")
     assert not shown["requeueable"]  # it has no origin
+    assert (shown["about"], describe_letter(letter, {})["about"]) == ("AdeleV@contoso.com", "adele")

@@ -16,7 +16,8 @@ from service.roster import RosterEntry, WatchedOwner, decode_watched_owner, enco
 from service.subscriptions.assembly import KeeperOptions, KeeperPorts, build_keeper
 from service.subscriptions.desk import LastHeard, LifecycleDesk
 from service.subscriptions.keeper import Keeper
-from service.subscriptions.status import KeeperStatus, StatusReader
+from service.subscriptions.status import KeeperStatus
+from service.subscriptions.status_reader import StatusReader
 from service.subscriptions.subscribe import Destination
 from tests.unit.subscriptions.fakes import (
     CountingMetrics,

@@ -37,6 +37,14 @@ async def test_an_owner_added_later_is_followed_within_seconds() -> None:
     assert [one.item for one in play.intake.entries] == ["old"], "the shared inbox is read anew for Bert"
 
 
+async def test_whoever_reads_about_an_inbox_is_told_whose_it_is() -> None:
+    play = await watching()
+    (alex,) = play.owners().values()
+    assert (alex.inboxes, alex.inbox_addresses) == (("id-adele",), ("Adele@contoso.com",))
+    shown = {one.name: one.mailbox for one in (await play.read_status()).resources}
+    assert shown == {"calendar/id-alex": "Alex@contoso.com", "inbox/id-adele": "Adele@contoso.com"}
+
+
 class SlowTenant(Tenant):
     """Answers who a person is only when it is let.
 

@@ -28,7 +28,8 @@ from service.subscriptions.records import (
     encode,
 )
 from service.subscriptions.side_by_side import list_side_by_side
-from service.subscriptions.status import Books, StatusReader, build_status
+from service.subscriptions.status import Books, build_status
+from service.subscriptions.status_reader import StatusReader
 from tests.unit.subscriptions.fakes import START, MemoryGeneration, MemoryRecords, VirtualClock
 
 ALEX = normalize_address("alex@contoso.com")
@@ -275,3 +276,16 @@ def test_records_come_back_as_they_were_written() -> None:
     assert decode_subscription(encode(replace(ALIVE, fault=LASTING))) == replace(ALIVE, fault=LASTING)
     running = Round(is_full=True, origin=Origin.BASELINE, started_at=START, link="l")
     assert decode_mailbox(encode(replace(READ, round=running))) == replace(READ, round=running)
+
+
+def test_each_resource_names_the_person_whose_mailbox_it_is() -> None:
+    named = replace(OWNER, inbox_addresses=("AdeleV@contoso.com",))
+    for owner, inbox in (
+        (named, "AdeleV@contoso.com"),
+        (OWNER, "id-adele"),
+    ):  # the last: of an earlier release
+        status = build_status(replace(BOOKS, owners={owner.key: owner}), now=START)
+        assert [(one.name, one.mailbox) for one in status.resources] == [
+            ("calendar/id-alex", "Alex@contoso.com"),
+            ("inbox/id-adele", inbox),
+        ]
