@@ -6,7 +6,7 @@ Keeps what it is given and tells of every change; must never decide what a meeti
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from service.sandbox.ids import Ids, check_id, quote_etag
@@ -24,6 +24,7 @@ WELL_KNOWN: Final = {
     "outbox": "Outbox",
 }
 ROOT: Final = "msgfolderroot"
+_MOMENT: Final = timedelta(microseconds=1)
 
 
 def not_found() -> GraphFault:
@@ -316,7 +317,8 @@ class Mailbox:
         return self._ids.change_key(self.user.id)
 
     def _stamp(self, event: Event) -> None:
-        event.modified_at = self._now()
+        """Mark a change: no two of an event are of the same moment, also where the clock stands still."""
+        event.modified_at = max(self._now(), event.modified_at + _MOMENT)
         event.change_key = self.event_key()
         event.version = self._count()
 

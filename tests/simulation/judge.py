@@ -14,6 +14,7 @@ from typing import Any, Final
 from service.entries import IntakeEntry, Kind, Origin
 from service.intake.client_state import ResourceKind
 from service.reconcile.model import WHOLE, Address, InstanceKey, OwnerKey
+from service.reconcile.state import decode_state
 from service.reconcile.zones import find_zone
 from service.sandbox.extended import MeetingUid
 from service.sandbox.items import Event, Message
@@ -152,6 +153,7 @@ class Judge:
         ]
         assert not late, f"epochs did not rise after the loss: {late}"
         self._judge_what_waits()
+        self._judge_timers()
         self._judge_keys()
         self._judge_subscriptions()
         entries = [parse_entry(fields, _find_zone) for fields in raw]
@@ -181,6 +183,13 @@ class Judge:
             assert not late, f"entries wait in the due list: {late}"
         dead = [fields for _, fields in self._server.read_stream(keys.dead)]
         assert not dead, f"dead letters: {dead}"
+
+    def _judge_timers(self) -> None:
+        """All pairs that are left open have been told of by now: no timer was lost."""
+        for owner, meeting in self._around.facts.meetings():
+            name = self._around.keys.meeting(OwnerKey(owner), meeting)
+            state = decode_state(self._server.ask("HGETALL", name))
+            assert not state.timers, f"{self._name(owner, meeting)}: nothing came of {sorted(state.timers)}"
 
     def _judge_keys(self) -> None:
         keys = self._around.keys

@@ -189,6 +189,18 @@ async def test_everybody_behind_a_list_is_invited_and_shows_once_they_answered(t
     assert (await tenant.copy_of("christie", made))["responseStatus"]["response"] == "notResponded"
 
 
+async def test_each_change_of_an_event_is_later_than_the_one_before_though_the_clock_stands(
+    tenant: Tenant,
+) -> None:
+    made = await tenant.meet("megan")
+    moments = [made["lastModifiedDateTime"]]
+    for action in ("accept", "decline", "accept"):
+        await tenant.answer("megan", made, action)
+        event = await tenant.get("alex", f"/me/events/{made['id']}")
+        moments.append(event["lastModifiedDateTime"])
+    assert moments == sorted(set(moments))
+
+
 async def test_a_room_answers_by_itself(tenant: Tenant) -> None:
     tenant.add("room", "Room 1", "room1@contoso.com", purpose="room")
     made = await tenant.meet("room@contoso.com", "room")
