@@ -145,8 +145,12 @@ def _classify_refusal(error: RefusedError) -> FaultKind:
 
 
 def _is_quota(error: AccessError) -> bool:
+    """Tell a full mailbox from a closed one: only the message says it, and in no wording that is promised.
+
+    Source: https://learn.microsoft.com/graph/change-notifications-overview#subscription-limits
+    """
     text = f"{error.code} {error}".casefold()
-    return "quota" in text or "limit" in text
+    return any(word in text for word in ("quota", "limit", "maximum"))
 
 
 def _cite(error: ServiceError) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from service.clock import SystemClock
 from service.ports import Book
+from service.sandbox.subscription_book import PER_MAILBOX_MAX
 from service.subscriptions.desk import build_operator_request, file_request
 from service.subscriptions.faults import Backoff
 from service.subscriptions.records import RequestKind, decode_request
@@ -286,3 +287,41 @@ async def test_subscriptions_of_several_owners_are_made_together(stage: Stage) -
 
 def is_creation(request: dict[str, Any]) -> bool:
     return request["method"] == "POST" and str(request["path"]).endswith("/subscriptions")
+
+
+async def test_a_mailbox_that_is_full_of_others_subscriptions_is_said_to_be_and_holds_nobody_up(
+    stage: Stage,
+) -> None:
+    full = await make_household(stage, "olga", delegates=0)
+    stage.start_keeper()
+    await stage.wait_until_ready()
+    book = stage.sandbox.parts.deliveries.book
+    for one in book.list_of(full["id"]):
+        book.remove(one)
+        for number in range(PER_MAILBOX_MAX):
+            watch = replace(one.watch, filter=f"of application {number}")
+            book.add(replace(one, id=f"{one.id}-{number}", app_id=f"app-{number}", watch=watch))
+        break
+    others = book.count_of(full["id"])
+    assert others >= PER_MAILBOX_MAX
+
+    async def is_said() -> bool:
+        return any(
+            "full number of subscriptions" in " ".join(one.faults)
+            for one in (await stage.read_status()).resources
+        )
+
+    await wait_until(is_said)
+    olaf = await make_household(stage, "olaf")
+    await stage.wait_until_ready()
+    held = {one["resource"] for one in await stage.list_subscriptions()}
+    assert f"users/{olaf['id']}/events" in held
+    for one in book.list_of(full["id"]):
+        if one.app_id.startswith("app-"):
+            book.remove(one)
+
+    async def is_there_again() -> bool:
+        status = await stage.read_status()
+        return not any(one.faults for one in status.resources) and book.count_of(full["id"]) == 2
+
+    await wait_until(is_there_again)

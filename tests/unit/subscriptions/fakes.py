@@ -250,6 +250,7 @@ class Tenant:
         granted_max_s: longer ones are granted for so long only.
         handshakes_fail: so many of the next creations and renewals fail in the handshake.
         failing: address or key -> the error that every call about it meets.
+        ahead: by how much its clock goes ahead of ours.
         pages_left: so many delta pages are given, then none; None for no such limit.
         calls: what was done, in order: (verb, resource or id).
     """
@@ -266,6 +267,7 @@ class Tenant:
     lifetime_max_s: float = 10_080 * 60.0
     granted_max_s: float = 10_080 * 60.0
     handshakes_fail: int = 0
+    ahead: timedelta = timedelta()
     is_directory_closed: bool = False
     is_moving_refused: bool = False
     page_size: int = 2
@@ -275,6 +277,10 @@ class Tenant:
     pages_left: int | None = None
     on_list: Callable[[], None] | None = None
     _count: int = 0
+
+    def now(self) -> datetime:
+        """Give the time that its answers show."""
+        return self.clock.now() + self.ahead
 
     # --- people ---
 
@@ -320,7 +326,7 @@ class Tenant:
 
     def living(self) -> list[GraphSubscription]:
         """Give those that have not ended."""
-        now = self.clock.now()
+        now = self.now()
         return [one for one in self.subscriptions.values() if one.expires_at > now]
 
     async def list_subscriptions(self) -> tuple[GraphSubscription, ...]:
@@ -383,8 +389,8 @@ class Tenant:
         self.subscriptions.pop(subscription_id, None)
 
     def _grant(self, expires_at: datetime) -> datetime:
-        now = self.clock.now()
-        asked_s = (expires_at - now).total_seconds()
+        now = self.now()
+        asked_s = max((expires_at - now).total_seconds(), 45 * 60.0 if expires_at <= now else 0)
         if asked_s > self.lifetime_max_s:
             raise RefusedError("Subscription expiration can only be so far ahead", status=400)
         return now + timedelta(seconds=min(asked_s, self.granted_max_s))
@@ -418,7 +424,7 @@ class Tenant:
         wanted = [item for item in held if item.sent_at is None or item.sent_at.ns >= since_ns]
         page, rest = wanted[at : at + self.page_size], wanted[at + self.page_size :]
         link = f"{since_ns}|{at + self.page_size}" if rest else None
-        return DeltaPage(items=tuple(page), next_link=link, delta_link=None, at=instant_of(self.clock.now()))
+        return DeltaPage(items=tuple(page), next_link=link, delta_link=None, at=instant_of(self.now()))
 
     async def follow(self, mailbox: MailboxKey, link: str, *, is_list: bool = False) -> DeltaPage:
         if is_list:
@@ -447,7 +453,7 @@ class Tenant:
             items=tuple(item for _, item in page),
             next_link=f"{resource}|{after}|{at + self.page_size}" if rest else None,
             delta_link=None if rest else f"{resource}|{newest}|0",
-            at=instant_of(self.clock.now()),
+            at=instant_of(self.now()),
         )
 
 

@@ -121,6 +121,7 @@ def test_messages_are_fed_once_each_and_in_the_order_of_sending(told: list[tuple
         (AccessError("Access to OData is disabled.", status=403), FaultKind.ACCESS, "access policy"),
         (AccessError("Access token validation failure.", status=401), FaultKind.PASSING, "401"),
         (AccessError("Quota limit reached", status=403), FaultKind.QUOTA, "full number"),
+        (AccessError("the maximum of 1000 active subscriptions", status=403), FaultKind.QUOTA, "full number"),
         (GoneError("no", status=404, code="ResourceNotFound"), FaultKind.ABSENT, "licence"),
         (
             RefusedError("REST API is not yet supported for this mailbox", status=400),

@@ -301,6 +301,18 @@ async def test_a_subscription_that_vanished_without_a_word_is_made_anew() -> Non
 # --- lifecycle notifications ---
 
 
+async def test_a_jump_of_graphs_clock_is_noticed_by_the_next_sweep_not_by_the_next_comparison() -> None:
+    play = await watching()
+    play.options = KeeperOptions(comparing=ComparingLimits(interval_s=86_400, interval_min_s=86_400))
+    keeper = play.build_keeper("keeper-2")
+    await play.run(keeper, seconds=6)
+    play.tenant.ahead = timedelta(days=8)
+    assert play.tenant.living() == []
+    play.clock.advance(900)
+    await play.run(keeper, seconds=3)
+    assert play.resources() == [ADELE_INBOX, ALEX_EVENTS]
+
+
 async def test_repeated_calls_to_reauthorize_bring_one_renewal() -> None:
     play = await watching()
     keeper = play.build_keeper("keeper-2")
