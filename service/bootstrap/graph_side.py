@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from service.bootstrap.redis_side import Streams
@@ -26,6 +27,7 @@ from service.graph.directory import GraphDirectory
 from service.graph.dispatch import Dispatcher, ask_as_application
 from service.graph.holders import Holders
 from service.graph.mailboxes import GraphMailboxes
+from service.graph.requests import GraphRequest
 from service.graph.subscriptions import GraphSubscriptions
 from service.graph.tokens import MsalTokens
 from service.graph.trust import build_trust
@@ -80,10 +82,22 @@ async def open_graph(
     client = _build_client(settings, tokens, holders, trust=trust, clock=clock, observer=observer)
     limits = take_dispatch_limits(settings)
     holder_of = ask_as_application if holders is None else holders.holder_of
-    dispatcher = Dispatcher(client, clock=clock, observer=observer, limits=limits, holder_of=holder_of)
+
+    def renew_where_denied(request: GraphRequest) -> None:
+        if not holder_of(request):  # asked as the application
+            tokens.note_denied()
+
+    build = partial(
+        Dispatcher,
+        client,
+        clock=clock,
+        observer=observer,
+        holder_of=holder_of,
+        on_denied=renew_where_denied,
+    )
+    dispatcher = build(limits=limits)
     # Handshakes take their time: what changes subscriptions travels together, but with nothing else.
-    gathering = replace(limits, window_s=settings.subscribe_window_s)
-    subscribing = Dispatcher(client, clock=clock, observer=observer, limits=gathering, holder_of=holder_of)
+    subscribing = build(limits=replace(limits, window_s=settings.subscribe_window_s))
     is_inbox = settings.messages is MessageScope.INBOX
     try:
         async with client, _following(table):
@@ -116,6 +130,7 @@ def _build_tokens(
         clock=clock,
         observer=observer,
         renew_margin_s=settings.token_renew_margin_s,
+        denied_pause_s=settings.token_denied_pause_s,
         error_memory_s=settings.token_error_memory_s,
         timeout_s=settings.token_timeout_s,
         uses_proxy_environment=settings.use_proxy,

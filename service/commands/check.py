@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -206,7 +207,16 @@ def _show(findings: Sequence[Finding], *, as_json: bool) -> None:
         )
         return
     rows = [(_badge(finding), finding.subject, finding.detail, finding.remedy) for finding in findings]
-    open_screen().print(build_table("Preflight", ("", "what", "found", "remedy"), rows))
+    screen = open_screen()
+    screen.print(build_table("Preflight", ("", "what", "found", "remedy"), rows))
+    screen.print(show_text(_sum_up(findings)))
+
+
+def _sum_up(findings: Sequence[Finding]) -> str:
+    """Count at the end, for whoever sees the end of a long table only."""
+    counts = Counter(finding.state for finding in findings)
+    faults, warnings = counts[State.FAULT], counts[State.WARNING]
+    return f"{faults} faults, {warnings} warnings, {counts[State.OK]} ok."
 
 
 def _badge(finding: Finding) -> Text:

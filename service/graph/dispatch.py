@@ -85,6 +85,10 @@ def ask_as_application(request: GraphRequest) -> str:
     return ""
 
 
+def bear_denial(_: GraphRequest) -> None:
+    """Do nothing about a denial of access."""
+
+
 class Dispatcher:
     """Sends requests over one client. Must be closed, which fails what is still waiting.
 
@@ -93,6 +97,7 @@ class Dispatcher:
 
     Args:
         holder_of: says whose token a request goes with; what goes with different ones shares no `$batch`.
+        on_denied: told of each request to which Graph denied access, 403.
     """
 
     def __init__(
@@ -103,9 +108,11 @@ class Dispatcher:
         observer: GraphObserver,
         limits: DispatchLimits | None = None,
         holder_of: Callable[[GraphRequest], str] = ask_as_application,
+        on_denied: Callable[[GraphRequest], None] = bear_denial,
     ) -> None:
         self._client = client
         self._holder_of = holder_of
+        self._on_denied = on_denied
         self._clock = clock
         self._observer = observer
         self._limits = limits or DispatchLimits()
@@ -328,6 +335,8 @@ class Dispatcher:
         refusal = None if answer.is_ok else build_refusal(answer, request.kind)
         self._throttling.note(request.mailbox, refusal, duration_s=self._clock.monotonic() - began)
         self._tell_throttled(request, refusal)
+        if answer.status == 403:
+            self._on_denied(request)
         if request.mailbox:
             self._observer.mailbox_accessed(mailbox=request.mailbox, kind=request.kind, status=answer.status)
         return refusal

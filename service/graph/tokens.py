@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from service.clock import Clock
 from service.errors import TokenError
@@ -41,6 +41,8 @@ class MsalTokens:
     Args:
         renew_margin_s: how long before its end a token is renewed; half its lifetime if that is shorter.
         renew_pause_s: a token younger than this is not renewed because Graph refused it: it is not the fault.
+        denied_pause_s: a token older than this is renewed where Graph denies access: a permission that was
+            given since is in a new one only.
         error_memory_s: how long a refusal is repeated without asking again.
         timeout_s: for the connection to the authority, and for each wait for bytes.
         uses_proxy_environment: go through the proxy that HTTPS_PROXY names.
@@ -55,6 +57,7 @@ class MsalTokens:
         observer: GraphObserver,
         renew_margin_s: float = 300,
         renew_pause_s: float = 5,
+        denied_pause_s: float = 60,
         error_memory_s: float = 5,
         timeout_s: float = 15,
         uses_proxy_environment: bool = False,
@@ -67,6 +70,7 @@ class MsalTokens:
         self._observer = observer
         self._renew_margin_s = renew_margin_s
         self._renew_pause_s = renew_pause_s
+        self._denied_pause_s = denied_pause_s
         self._error_memory_s = error_memory_s
         self._acquire: Acquire | None = None
         self._token: _Token | None = None
@@ -95,6 +99,18 @@ class MsalTokens:
             if present is not None and self._is_valid():
                 return present.text
             raise
+
+    def note_denied(self) -> None:
+        """Let the next who asks renew the token, if it is not a new one: Graph denied access with it.
+
+        The present one serves whoever asks until then, since all else that it opens it opens still.
+
+        Source: https://learn.microsoft.com/graph/permissions-overview
+        """
+        token, now = self._token, self._clock.monotonic()
+        if token is not None and now - token.acquired_at >= self._denied_pause_s and token.renew_at > now:
+            self._token = replace(token, renew_at=now)
+            self._acquire = None  # MSAL's own cache would give the same one again
 
     def close(self) -> None:
         """Close the connections to the authority."""

@@ -66,6 +66,7 @@ class MailboxCheck:
         self._consented: frozenset[str] | None = None
         self._uses = {permission: _Use() for permission in (USERS, CALENDARS, SETTINGS, MAIL)}
         self._told_clock = False
+        self._inboxes: set[MailboxKey] = set()
 
     async def check(self, roster: Iterable[RosterEntry]) -> AsyncIterator[Finding]:
         """Look at token, subscriptions, and each owner with their inboxes; stops where there is no token.
@@ -132,7 +133,9 @@ class MailboxCheck:
         yield finding
         whole = self._reads_whole_mailboxes
         for inbox in choose_inboxes(person.key, delegates, option, reads_whole_mailboxes=whole):
-            yield await self._check_inbox(inbox, names)
+            if inbox not in self._inboxes:  # a delegate's inbox may serve many
+                self._inboxes.add(inbox)
+                yield await self._check_inbox(inbox, names)
 
     async def _find_person(self, address: str) -> tuple[DirectoryPerson | None, Finding]:
         """Give the person; known by the address alone where the directory may not be read."""

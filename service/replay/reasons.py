@@ -44,7 +44,7 @@ MEANINGS: Final[Mapping[Reason, Meaning]] = {
     ),
     Reason.NO_TOKEN: Meaning(
         words="no access token was to be had",
-        remedy="Renew the application's credential (`response-sync check` says what is wrong), then requeue.",
+        remedy="Renew the credential, or let the person sign in (see `response-sync check`); then requeue.",
     ),
     Reason.NO_SIGNING_KEYS: Meaning(
         words="the keys that sign validation tokens of rich notifications could not be fetched",

@@ -132,6 +132,9 @@ class GraphLimitSettings(BaseSettings):
     )
     token_timeout_s: Seconds = Field(15.0, description="for one request to the authority")
     token_renew_margin_s: Seconds = Field(300.0, description="a token is renewed so long before its end")
+    token_denied_pause_s: Seconds = Field(
+        60.0, description="a token older than this is renewed where Graph denies access"
+    )
     sign_in_look_s: Seconds = Field(1.0, description="between two looks at whether somebody signed in or out")
     sign_in_check_interval_s: Seconds = Field(
         3600.0, description="between two uses of each sign-in, so that none ends for want of use"

@@ -340,6 +340,39 @@ async def test_a_token_that_came_just_now_is_not_renewed_because_graph_refused_i
         assert await tokens.fetch_token(rejected="t-1") == "t-2"
 
 
+async def test_a_token_with_which_graph_denied_access_is_renewed_unless_it_is_a_new_one(
+    server: GraphHost, ca_file: Path, observer: RecordingObserver
+) -> None:
+    clock, given = HeldClock(), iter(["t-1", "t-2"])
+    server.answer = login(lambda: token_answer(next(given)))
+    async with open_tokens(registered_at(server), ca_file, observer, clock=clock) as tokens:
+        tokens.note_denied()  # nothing is at hand yet
+        assert await tokens.fetch_token() == "t-1"
+        await clock.advance(59)
+        tokens.note_denied()
+        assert await tokens.fetch_token() == "t-1"
+        await clock.advance(1)
+        for _ in range(9):
+            tokens.note_denied()
+        assert "t-2" in await asyncio.gather(*(tokens.fetch_token() for _ in range(9)))
+        tokens.note_denied()
+        assert await tokens.fetch_token() == "t-2"
+
+
+async def test_a_token_with_which_graph_denied_access_serves_on_while_the_authority_is_away(
+    server: GraphHost, ca_file: Path, observer: RecordingObserver
+) -> None:
+    clock, given = HeldClock(), iter([token_answer("t-1"), web.json_response({}, status=503)])
+    server.answer = login(lambda: next(given))
+    async with open_tokens(registered_at(server), ca_file, observer, clock=clock) as tokens:
+        await tokens.fetch_token()
+        await clock.advance(60)
+        tokens.note_denied()
+        assert await tokens.fetch_token() == "t-1"
+    assert observer.tokens[0] == "ok"
+    assert len(observer.tokens) == 2
+
+
 async def test_a_claims_challenge_brings_another_token_that_serves_from_then_on(tokens: MsalTokens) -> None:
     old = await tokens.fetch_token()
     claims = json.dumps({"access_token": {"nbf": {"essential": True, "value": "1700000000"}}})

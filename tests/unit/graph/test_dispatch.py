@@ -147,6 +147,36 @@ async def test_requests_within_a_window_share_one_batch_and_each_gets_its_own_an
     assert observer.accesses == [("alex", "event", 200), ("adele", "event", 200), ("alex", "event", 200)]
 
 
+async def test_a_denial_of_access_is_told_whether_it_came_in_a_batch_or_alone(
+    clock: HeldClock, observer: RecordingObserver
+) -> None:
+    parts = with_parts(
+        {"id": "1", "status": 200, "headers": {}, "body": {}},
+        {"id": "2", "status": 403, "headers": {}, "body": {"error": {"code": "ErrorAccessDenied"}}},
+    )
+
+    def answer(request: GraphRequest) -> Answer | Exception:
+        return refusal(403, "ErrorAccessDenied") if "adele" in request.path else parts(request)
+
+    denied: list[str] = []
+    dispatcher = Dispatcher(
+        Wire(answer),
+        clock=clock,
+        observer=observer,
+        limits=DispatchLimits(window_s=WINDOW_S),
+        on_denied=lambda request: denied.append(request.mailbox),
+    )
+    together = await ask(dispatcher, event(1), event(2, "adele"))
+    await clock.advance(WINDOW_S)
+    alone = asyncio.create_task(dispatcher.alone.send(event(3, "adele")))
+    await settle()
+    assert denied == ["adele", "adele"]
+    assert together[0].exception() is None
+    for refused in (together[1], alone):
+        assert isinstance(refused.exception(), AccessError)
+    await dispatcher.close()
+
+
 async def test_the_preferences_of_a_part_travel_with_it(build: Build, clock: HeldClock) -> None:
     wire = Wire(echo)
     renewal = build_renewal("s-1", NOW)
