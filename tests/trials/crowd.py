@@ -18,12 +18,17 @@ from urllib.parse import quote
 
 from tests.endtoend.deeds import VALUES, spell
 from tests.endtoend.people import Person, Tenant
+from tests.trials import series
+from tests.trials.series import Series
 
 APART_S: Final = 5.0
 """Between two answers of one guest to one meeting: more than the tolerance, and than its rounding."""
 GIVERS: Final = 4
 DELIVERIES: Final = ("sendToDelegateOnly", "sendToDelegateOnly", "sendToDelegateAndPrincipal")
 SHARED_PER_OWNERS: Final = 4
+MEETINGS_PER_SERIES: Final = 10
+SERIES_SHARE: Final = 0.15
+"""Of all deeds."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,6 +94,7 @@ class Crowd:
         self.owners: list[Owner] = []
         self.guests: list[Person] = []
         self.meetings: list[Meeting] = []
+        self.series: list[Series] = []
         self.deeds: dict[str, int] = defaultdict(int)
 
     @property
@@ -115,11 +121,18 @@ class Crowd:
         return await self._tenant.add_user(f"{kind.title()} {at}", f"{kind}.{at}@contoso.com", **more)
 
     async def meet(self, count: int, *, size: int) -> None:
-        """Make so many meetings, spread over the owners; a delegate makes each third one."""
+        """Make so many meetings, spread over the owners, some series beside; a delegate makes each third."""
         turns = [self.owners[at % len(self.owners)] for at in range(count)]
         for part in range(0, count, GIVERS):
             made = [self._make_meeting(owner, size) for owner in turns[part : part + GIVERS]]
             self.meetings += await asyncio.gather(*made)
+        for owner in turns[::MEETINGS_PER_SERIES]:
+            self.series.append(await self._make_series(owner, size))
+
+    async def _make_series(self, owner: Owner, size: int) -> Series:
+        by = self._chance.choice((owner.person, owner.delegates[0]))
+        guests = self._chance.sample(self.guests, size)
+        return await series.make_series(self._tenant, self._chance, by=by, owner=owner.person, guests=guests)
 
     async def _make_meeting(self, owner: Owner, size: int) -> Meeting:
         by = self._chance.choice((owner.person, owner.person, owner.delegates[0]))
@@ -186,6 +199,10 @@ class Crowd:
 
     async def act(self) -> None:
         """Let one person do something at random, if that person can."""
+        if self.series and self._chance.random() < SERIES_SHARE:
+            done = await series.act(self._tenant, self._chance, self._chance.choice(self.series))
+            self.deeds[done or "nothing"] += 1
+            return
         meeting = self._chance.choice(self.meetings)
         guest = self._chance.choice(meeting.guests)
         last_at = meeting.answered_at.get(guest.address.casefold(), 0.0)

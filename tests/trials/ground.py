@@ -26,6 +26,7 @@ from tests.trials.crowd import Crowd, Meeting
 from tests.trials.history import History
 from tests.trials.readings import Readings, read_everything
 from tests.trials.redis_server import RedisServer, open_redis
+from tests.trials.series import find_series_faults
 
 SWEEP_S: Final = 5.0
 BACKOFF_MAX_S: Final = 10.0
@@ -96,7 +97,7 @@ class Ground:
         facts = sum(len(one) for one in readings.facts.values())
         self.history.note(f"{facts} facts read in {time.monotonic() - began:.1f} s")
         left = await self._find_wrong(self.crowd.meetings, readings)
-        while left and time.monotonic() - began < limit_s:
+        while (left or self._find_wrong_series(readings)) and time.monotonic() - began < limit_s:
             await asyncio.sleep(POLL_S)
             left = await self._find_wrong(left, readings)
         took_s = time.monotonic() - began
@@ -120,6 +121,14 @@ class Ground:
         for meeting in self.crowd.meetings:
             faults += judge.find_differences(self._told(meeting), readings, meeting)
             await asyncio.sleep(0)
+        return faults + self._find_wrong_series(readings)
+
+    def _find_wrong_series(self, readings: Readings) -> list[str]:
+        faults = []
+        for one in self.crowd.series:
+            name = (one.owner.id, one.key)
+            told = self.consumer.told[name]
+            faults += find_series_faults(told, one, readings.events[name], readings.days[name])
         return faults
 
     def _told(self, meeting: Meeting) -> Sequence[Entry]:
@@ -159,7 +168,8 @@ class Ground:
         await self._judge_snapshot(readings)
         held = len(judge.list_wanted(self.crowd))
         self.history.tell(
-            f"{len(self.consumer.entries)} updates of {len(self.crowd.meetings)} meetings are sound, "
+            f"{len(self.consumer.entries)} updates of {len(self.crowd.meetings)} meetings and "
+            f"{len(self.crowd.series)} series are sound, "
             f"{held} resources have one subscription each; deeds: {dict(self.crowd.deeds)}"
         )
 

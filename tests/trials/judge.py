@@ -55,8 +55,9 @@ def _judge_fold(fold: Fold, readings: Readings, name: MeetingName) -> None:
 
 
 def _find_last_words(entries: Iterable[Entry]) -> dict[str, Mapping[str, Any]]:
-    """Give the data of the last entry about each attendee of a meeting."""
-    return {entry.said.attendee: entry.data for entry in entries if entry.said.attendee is not None}
+    """Give the data of the last entry about each attendee of a meeting; of a series, of the whole of it."""
+    whole = (entry for entry in entries if entry.said.instance == WHOLE)
+    return {entry.said.attendee: entry.data for entry in whole if entry.said.attendee is not None}
 
 
 def _compare_witnesses(

@@ -38,6 +38,7 @@ from tests.endtoend.people import Person, Tenant
 from tests.reference.derivation import derive
 from tests.reference.derived import Derived
 from tests.trials.crowd import Crowd
+from tests.trials.series import Days, Series, read_days
 
 _MEETING_SET: Final = "{6ED8DA90-450B-101B-98DA-00AA003F1305}"
 _APPOINTMENT_SET: Final = "{00062002-0000-0000-C000-000000000046}"
@@ -67,11 +68,13 @@ class Readings:
     Attributes:
         facts: by meeting; answers to meetings that stand in no calendar are there too.
         events: as Graph gives them, by meeting; those that still stand in the owner's calendar.
+        days: by series, its occurrences in the owner's calendar by their original date.
         derived: what follows from the facts, by meeting; reckoned when it is first asked for.
     """
 
     facts: dict[MeetingName, list[Fact]] = field(default_factory=lambda: defaultdict(list))
     events: dict[MeetingName, dict[str, Any]] = field(default_factory=dict)
+    days: dict[MeetingName, Days] = field(default_factory=dict)
     derived: dict[MeetingName, Derived] = field(default_factory=dict)
 
     def derive(self, name: MeetingName) -> Derived:
@@ -101,7 +104,12 @@ async def read_everything(tenant: Tenant, crowd: Crowd) -> Readings:
             wanted = (_CLEAN_ID, _ANSWERED_AT, _SEQUENCE, _START, _END)
             inboxes[person.id] = await _read_pages(tenant, person, "/me/mailFolders/inbox/messages", wanted)
 
+    async def read_series(one: Series) -> None:
+        async with places:
+            readings.days[one.owner.id, one.key] = await read_days(tenant, one.owner, one.event_id, one)
+
     await asyncio.gather(*(read_calendar(owner.person) for owner in crowd.owners))
+    await asyncio.gather(*(read_series(one) for one in crowd.series))
     await asyncio.gather(*(read_inbox(owner.delegates[0]) for owner in crowd.owners))
     owner_of = {meeting.key: meeting.owner.person.id for meeting in crowd.meetings}
     for person_id, messages in inboxes.items():
