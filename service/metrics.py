@@ -153,7 +153,7 @@ class Metrics:
         )
         self.append_failures = self._counter(
             "intake_append_failures",
-            "Requests that could not be stored, by fault: away, full, refused, not_durable.",
+            "Requests that could not be stored, by fault: away, crowded, full, refused, not_durable.",
             "fault",
         )
         self.intake_entries = self._measure(

@@ -25,6 +25,7 @@ from redis.exceptions import (
     ClusterDownError,
     MasterDownError,
     MovedError,
+    OutOfMemoryError,
     ReadOnlyError,
     RedisError,
     ResponseError,
@@ -67,9 +68,10 @@ class RedisConnection(Protocol):
 
 
 class AppendFault(StrEnum):
-    """Why an append failed, for metrics."""
+    """Why an append failed, for metrics: `FULL` is Redis without room, `CROWDED` too many who wait here."""
 
     AWAY = "away"
+    CROWDED = "crowded"
     FULL = "full"
     REFUSED = "refused"
     NOT_DURABLE = "not_durable"
@@ -169,7 +171,7 @@ class Appender:
         if self._fault:
             raise self._failed(AppendFault.AWAY, f"Redis is away: {self._fault}")
         if self.waiting >= self._waiting_max:
-            raise self._failed(AppendFault.FULL, f"{self._waiting_max} requests wait for Redis already")
+            raise self._failed(AppendFault.CROWDED, f"{self._waiting_max} requests wait for Redis already")
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Ask(command, replies, future))
         self._arrival.set()
@@ -271,7 +273,9 @@ class Appender:
     def _answer(self, ask: _Ask, error: ResponseError | None, shortfall: str = "") -> None:
         if ask.future.done():
             return
-        if error is not None:
+        if isinstance(error, OutOfMemoryError):
+            ask.future.set_exception(self._failed(AppendFault.FULL, f"Redis is full: {error}"))
+        elif error is not None:
             ask.future.set_exception(self._failed(AppendFault.REFUSED, f"Redis refused: {error}"))
         elif shortfall:
             ask.future.set_exception(self._failed(AppendFault.NOT_DURABLE, shortfall))

@@ -28,7 +28,13 @@ CLOSED: dict[tuple[str, str], set[str]] = {
     ("response_sync_subscriptions", "state"): set(map(str, SubscriptionState)),
     ("response_sync_processes", "role"): {"web", "worker", "keeper"},
     ("response_sync_notification_items_total", "outcome"): {"stored", "refused", "not_stored"},
-    ("response_sync_intake_append_failures_total", "fault"): {"away", "full", "refused", "not_durable"},
+    ("response_sync_intake_append_failures_total", "fault"): {
+        "away",
+        "crowded",
+        "full",
+        "refused",
+        "not_durable",
+    },
     ("response_sync_tokens_acquired_total", "outcome"): {"got", "refused", "away"},
 }
 PROMTOOL = shutil.which("promtool")

@@ -14,7 +14,7 @@ from yarl import URL
 
 from service.embedded import EmbeddedRedis, Listener, embedded_redis
 from service.errors import StreamError
-from service.intake.appender import Durability
+from service.intake.appender import AppendFault, Durability
 from tests.integration.conftest import chosen_server
 from tests.integration.intake.conftest import Public, is_writable, run_public, wait_until
 from tests.unit.intake.graph_items import build_body, build_item
@@ -70,9 +70,12 @@ async def demand_replicas(public: Public) -> Callable[[], Awaitable[None]]:
     return undo
 
 
-@pytest.mark.parametrize("spoil", [fill_up, make_read_only, demand_replicas])
+@pytest.mark.parametrize(
+    ("spoil", "fault"),
+    [(fill_up, "full"), (make_read_only, "refused"), (demand_replicas, "refused")],
+)
 async def test_a_server_that_takes_no_writes_means_503_and_nothing_half_stored(
-    alone: Public, spoil: Callable[[Public], Awaitable[Callable[[], Awaitable[None]]]]
+    alone: Public, spoil: Callable[[Public], Awaitable[Callable[[], Awaitable[None]]]], fault: str
 ) -> None:
     undo = await spoil(alone)
     for body in (TWO, build_body(build_item())):
@@ -80,6 +83,9 @@ async def test_a_server_that_takes_no_writes_means_503_and_nothing_half_stored(
             alone.url(), data=body, headers={"Content-Type": "application/json"}
         ) as answer:
             assert (answer.status, answer.headers["Retry-After"], await answer.read()) == (503, "10", b"")
+    assert alone.count("intake_append_failures_total", fault=fault) >= 1
+    others = {each.value for each in AppendFault} - {fault, "away"}  # away: while it looks for the master
+    assert not any(alone.count("intake_append_failures_total", fault=each) for each in others)
     assert await alone.appender.check() != ""
     await undo()
     await wait_until(lambda: is_writable(alone.appender))
@@ -139,15 +145,15 @@ async def test_no_more_requests_wait_than_allowed() -> None:
     async with own_server() as server, run_public(server.url, "t", waiting_max=10) as public:
         os.kill(server.pid, signal.SIGSTOP)
         waiting = [asyncio.create_task(public.post(TWO)) for _ in range(30)]
-        await wait_until(lambda: _has_counted_full(public, 20))
+        await wait_until(lambda: _has_counted_crowded(public, 20))
         os.kill(server.pid, signal.SIGCONT)
         statuses = await asyncio.gather(*waiting)
         assert (statuses.count(202), statuses.count(503)) == (10, 20)
         assert len(await public.read_entries()) == 20
 
 
-async def _has_counted_full(public: Public, count: int) -> bool:
-    return public.count("intake_append_failures_total", fault="full") == count
+async def _has_counted_crowded(public: Public, count: int) -> bool:
+    return public.count("intake_append_failures_total", fault="crowded") == count
 
 
 async def test_a_waiter_that_is_cancelled_changes_nothing_for_the_others(alone: Public) -> None:
