@@ -6,7 +6,7 @@ A lost race is joined again, never overwritten.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -28,6 +28,7 @@ from service.reconcile.model import (
     Pair,
 )
 from service.reconcile.state import MeetingState, decode_state, encode_state
+from service.reconcile.told import ToldMeeting
 from service.roster import WatchedOwner
 from service.tracing.spans import UNTRACED, SpanName, Tracing
 
@@ -116,14 +117,15 @@ class Committer:
             with self._tracing.span(SpanName.DERIVE, parent=traceparent) as span:
                 stored = stored or await self._states.read(owner.key, meeting)
                 before = decode_state(stored.fields)
+                is_untold = _is_of_older_state(stored)
                 now = self._clock.now()
                 decision = decide(
-                    before,
+                    replace(before, told=ToldMeeting()) if is_untold else before,
                     facts,
                     now=now,
                     limits=self._decision_limits,
-                    is_baseline=is_baseline,
-                    with_snapshot=with_snapshot or _is_of_older_state(stored),
+                    is_baseline=is_baseline or is_untold,
+                    with_snapshot=with_snapshot,
                 )
                 span.tell({"response_sync.facts": len(facts)})
             try:
@@ -202,7 +204,7 @@ class Committer:
 
 
 def _is_of_older_state(stored: StoredMeeting) -> bool:
-    """Tell whether the epoch ended although facts stand, so that everything has to be said once more."""
+    """Tell whether the epoch ended although facts stand: of the next one, nobody has been told anything."""
     return bool(stored.fields) and stored.epoch is None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -45,6 +46,22 @@ async def test_an_occurrence_whose_own_event_says_that_it_is_cancelled_ends_once
     world.put_event("series", event(20, row("ann"), is_series=True, seen=21), cancelled=[DAY2])
     await world.event("series")
     assert endings(world) == [f"cancelled {DAY2}"]
+
+
+async def test_a_new_epoch_of_an_old_state_tells_everything_anew_endings_and_moves_too() -> None:
+    world = World()
+    series = event(1, row("ann", "accepted", 1), is_series=True)
+    world.put_event("series", series, cancelled=[DAY2])
+    await world.event("series")
+    world.put_event("day3", event(20, row("ann"), instance=DAY3, place=90))
+    await world.event("day3")
+    world.states.published.clear()
+    for name, stored in world.states.meetings.items():
+        world.states.meetings[name] = replace(stored, epoch=None)
+    await world.event("series")
+    assert endings(world) == [f"deleted {DAY2}", f"rescheduled {DAY3}"]
+    people = [words for words in world.states.said() if "event." not in words]
+    assert people == ["response.snapshot ann", "response.reset ann"]
 
 
 async def test_a_read_occurrence_ends_even_if_nobody_can_read_it_any_more() -> None:
