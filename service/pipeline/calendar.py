@@ -6,7 +6,7 @@ before its series changed looks like an exception, and would be published as one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -118,7 +118,8 @@ class CalendarReads:
         state = await read_state(self._states, owner.key, event.meeting)
         if fact.instance == WHOLE:
             gone = self._find_cancelled(fact, event.cancelled, state)
-            return [fact, *await self._read_occurrences(owner, fact, state), *gone, *waiting]
+            again = await self._read_occurrences(owner, fact, state, cancelled=event.cancelled)
+            return [fact, *again, *gone, *waiting]
         along = await self._read_along(owner, fact, state)
         is_lonely = along == [fact] and state.facts.instance(WHOLE).head is None
         if is_lonely and (named := await self._unnamed.settle_by_series(owner, event)) != event:
@@ -159,17 +160,19 @@ class CalendarReads:
         series: EventFact,
         state: MeetingState,
         *,
+        cancelled: Collection[InstanceKey] = (),
         besides: EventFact | None = None,
         more_rounds: int = _ROUNDS_MAX,
     ) -> list[EventFact]:
         """Read the held occurrences again that the series as it is now outdates.
 
         Args:
+            cancelled: occurrences that the series says are cancelled, as far as it was asked.
             besides: an occurrence that was read before its series was, held or not.
             more_rounds: how often the series may be found to have changed meanwhile; sweeps find the rest.
         """
         facts: list[EventFact] = []
-        known = list_outdated(series, state, besides=besides)
+        known = list_outdated(series, state, cancelled=cancelled, besides=besides)
         for key, event_id in sorted(known.items(), reverse=True)[: self._limits.occurrences_max]:
             facts += await self._read_occurrence_again(owner, series, key, event_id)
         if more_rounds and any(shows_news(fact, series, state) for fact in facts):

@@ -5,7 +5,7 @@ An occurrence that was read before its series changed looks like an exception, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 
 from service.reconcile.facts import InstanceFacts, same_slot, status_ns
@@ -17,7 +17,11 @@ from service.reconcile.state import MeetingState
 
 
 def list_outdated(
-    series: EventFact, state: MeetingState, *, besides: EventFact | None = None
+    series: EventFact,
+    state: MeetingState,
+    *,
+    cancelled: Collection[InstanceKey] = (),
+    besides: EventFact | None = None,
 ) -> dict[InstanceKey, EventId | None]:
     """Give the held occurrences that must be read again because of how their series is now, by date.
 
@@ -25,9 +29,11 @@ def list_outdated(
     be gone, for a series that moves takes place on their dates again; else those to which
     somebody's own message is held whose answer to the series is new: an occurrence that is no exception
     shows that answer, and no notification tells of it. An occurrence that does not lie where the series puts
-    it, and is no exception, was read before the series was changed, maybe to what it was.
+    it, and is no exception, was read before the series was changed, maybe to what it was. One that has ended,
+    and is not among the cancelled of a later version, takes place again: the series moved there and back.
 
     Args:
+        cancelled: occurrences that the series says are cancelled; may be empty because it was not asked.
         besides: an occurrence that was read before its series was, held or not.
 
     Returns:
@@ -49,6 +55,8 @@ def list_outdated(
     outdated = {key for key in held if news & _list_answering(state, key)}
     if besides is not None and _is_misplaced(besides, series):
         outdated.add(besides.instance)
+    if series.sequence != whole.head.sequence:
+        outdated |= {key for key in held if key not in cancelled and ended_at(state.facts.instance(key)) >= 0}
     return {key: event for key, event in held.items() if key in outdated}
 
 
@@ -76,12 +84,18 @@ def _list_answering(state: MeetingState, key: InstanceKey) -> set[Address]:
 def is_explained(occurrence: EventFact, state: MeetingState) -> bool:
     """Tell whether the series as it was read last accounts for all that an occurrence shows.
 
-    Else it may show what the series has become meanwhile, and would be taken for an exception.
+    Else it may show what the series has become meanwhile, and would be taken for an exception. An answer that
+    it shows no more may be gone because the series moved, and the occurrence is as the series is now.
     """
     series, held = state.facts.instance(WHOLE), state.facts.instance(occurrence.instance)
     listed = {row.address for row in occurrence.rows}
     is_listed_alike = listed in (_list_rows(series), _list_rows(held))
-    return is_listed_alike and _is_copied(occurrence, series) and _is_placed(occurrence, series, held)
+    return (
+        is_listed_alike
+        and _is_copied(occurrence, series)
+        and _is_placed(occurrence, series, held)
+        and not _is_withdrawn(occurrence, held)
+    )
 
 
 def shows_news(occurrence: EventFact, series: EventFact, state: MeetingState) -> bool:
@@ -118,6 +132,15 @@ def _is_copied(occurrence: EventFact, series: InstanceFacts) -> bool:
     return all(
         (held := series.attendees.get(row.address)) is not None and status_ns(row) in held.row_times_ns
         for row in answered
+    )
+
+
+def _is_withdrawn(occurrence: EventFact, held: InstanceFacts) -> bool:
+    """Tell whether an occurrence shows somebody's answer no more that it showed when it was read last."""
+    silent = {row.address for row in occurrence.rows if not row.value.is_answer}
+    return any(
+        facts.row is not None and facts.row.value.is_answer and address in silent
+        for address, facts in held.attendees.items()
     )
 
 

@@ -7,7 +7,10 @@ of the series together, as Graph gives them at that moment.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
+
+import pytest
 
 from service.entries import IntakeEntry, Kind, Origin
 from service.reconcile.model import AttendeeRow, EventFact, EventType
@@ -132,6 +135,23 @@ async def test_an_exception_that_the_series_dropped_when_it_moved_is_understood_
     assert sources(world) == []
 
 
+async def test_an_occurrence_that_forgot_its_answers_is_understood_together_with_its_series() -> None:
+    """It lies where it lay: the series has another pattern, and only the missing answer gives it away."""
+    world = World()
+    world.put_event("series", event(1, row("ann", "accepted", 1), is_series=True))
+    await world.event("series")
+    world.put_event("day2", event(5, row("ann", "declined", 4), instance=DAY2, place=24, seen=6))
+    await world.event("day2")
+    world.states.published.clear()
+    del world.reader.events["owner", "day2"]
+    longer = event(100, row("ann"), is_series=True, sequence=1, recurrence="daily, longer", seen=105)
+    world.put_event("series", longer)
+    world.put_event("new2", occurrence(event(100, row("ann"), instance=DAY2, place=24, seen=105)))
+    await world.event("day2")
+    assert world.states.said() == ["event.rescheduled", "response.reset ann"]
+    assert sources(world) == []
+
+
 async def test_an_answer_that_an_occurrence_shows_first_is_told_on_the_series() -> None:
     world = World()
     await watch_day2(world)
@@ -172,6 +192,36 @@ async def test_a_deleted_occurrence_takes_place_again_when_its_series_moves_ther
         world.put_event("new2", occurrence(back))
         await world.event("series")
     assert world.states.said()[1:] == ["event.rescheduled", "event.rescheduled"]
+
+
+@pytest.mark.parametrize("cancelled", [(), (DAY3,)])
+async def test_a_cancelled_occurrence_takes_place_again_when_its_series_moved_there_and_back_unseen(
+    cancelled: Sequence[str],
+) -> None:
+    world = World()
+    await watch_day2(world)
+    gone = event(50, row("ann"), instance=DAY2, place=24, is_cancelled=True, seen=51)
+    world.put_event("day2", gone)
+    await world.event("day2")
+    back = event(200, row("ann"), is_series=True, sequence=2, seen=205)
+    world.put_event("series", back, cancelled=cancelled)
+    world.put_event("day2", replace(gone, seen=at(206)))  # in Deleted Items, and still read by its id
+    world.put_event("new2", occurrence(event(200, row("ann"), instance=DAY2, place=24, seen=206)))
+    await world.event("series")
+    assert "attendee.added ann" in world.states.said()
+    assert sources(world)[:2] == [DAY2, DAY2]
+
+
+async def test_a_change_of_the_agenda_reads_no_cancelled_occurrence_again() -> None:
+    world = World()
+    await watch_day2(world)
+    world.put_event("series", event(50, row("ann"), is_series=True, seen=51), cancelled=[DAY2])
+    await world.event("series")
+    asked = len(world.reader.calls)
+    world.put_event("series", event(60, row("ann"), is_series=True, sequence=1, seen=61), cancelled=[DAY2])
+    await world.event("series")
+    assert world.states.said() == ["event.deleted"]
+    assert len(world.reader.calls) == asked + 1
 
 
 async def test_an_occurrence_that_was_answered_is_read_again_when_the_series_is_answered() -> None:
