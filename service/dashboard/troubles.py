@@ -190,7 +190,7 @@ def _judge_work(seen: Observed) -> Iterator[Trouble]:
     if depth.dead:
         yield _warning(
             "Dead letters",
-            f"{depth.dead} entries were given up.",
+            f"{depth.dead} {'entry was' if depth.dead == 1 else 'entries were'} given up.",
             "Read the reasons under Dead letters, repair the cause, then requeue.",
             "ResponseSyncDeadLetters",
         )
