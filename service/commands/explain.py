@@ -19,7 +19,7 @@ from service.reconcile.matching import normalize_address
 from service.reconcile.model import WHOLE
 from service.reconcile.state import decode_state
 from service.settings import Scope, Settings
-from service.views.published import search_published
+from service.views.published import search_published, select_story
 from service.views.story import Shown, describe_story
 
 
@@ -72,12 +72,7 @@ async def _read(settings: Settings, given_owner: str, given_meeting: str, attend
         "publishedSearchedTo": search.ended_at,
         "attendees": [
             describe_story(
-                story,
-                [
-                    one
-                    for one in search.found
-                    if one.subject == redactor.apply(Redacted.ADDRESSES, story.person)
-                ],
+                story, select_story(search.found, redactor.apply(Redacted.ADDRESSES, story.person))
             )
             for story in chosen
         ],

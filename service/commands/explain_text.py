@@ -91,7 +91,8 @@ def _draw_timers(instance: Shown) -> Iterator[Text]:
 def _draw_told(instance: Shown) -> Iterator[Text]:
     told = instance["told"]
     if told is None:
-        yield _line("told", "nothing")
+        ending = instance["toldEnding"]
+        yield _line("told", f"that it is {ending}" if ending else "nothing")
     else:
         where = "" if told["here"] else ", by the series"
         held = f"{told['value']}, {told['standing'] or 'no standing'}" if told["present"] else "removed"

@@ -21,7 +21,7 @@ from service.roster import WatchedOwner, decode_watched_owner
 from service.streams.keys import KeyNames
 from service.subscriptions.ledger import decode_book
 from service.views.attendance import describe_attendance
-from service.views.published import UpdateReader, search_published
+from service.views.published import UpdateReader, search_published, select_story
 from service.views.story import describe_story
 
 Shown = dict[str, Any]
@@ -137,11 +137,7 @@ class Meetings:
             "stories": [
                 describe_story(
                     story,
-                    [
-                        one
-                        for one in search.found
-                        if one.subject == self._redactor.apply(Redacted.ADDRESSES, story.person)
-                    ],
+                    select_story(search.found, self._redactor.apply(Redacted.ADDRESSES, story.person)),
                 )
                 for story in explain(state, tolerance_ns=self._tolerance_ns)
             ],

@@ -70,6 +70,7 @@ class InstanceStory:
         derived: None where nothing is; then `absence` says why.
         told: what consumers hold; None where they were told nothing.
         is_told_here: they were told at this very source, not only at the series'.
+        told_ending: `cancelled` or `deleted` once that was told of this instance; else empty.
         timer: what the grace period runs for; None where none does.
         answered_ns: F, the latest answer that any event of this instance ever showed.
         row_times_ns: T, every time of an answer that the series' rows ever showed.
@@ -89,6 +90,7 @@ class InstanceStory:
     timer: Pair | None
     told: ToldAttendee | None
     is_told_here: bool
+    told_ending: str
     journal: Journal
 
 
@@ -189,6 +191,7 @@ class _Teller:
             timer=self.state.timers.get((key, person)),
             told=self.state.told.held(key, person),
             is_told_here=person in self.state.told.instance(key).attendees,
+            told_ending=self.state.told.instance(key).ending,
             journal=self._find_journal(key, addresses),
         )
 

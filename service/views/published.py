@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import unquote
@@ -105,6 +105,17 @@ async def search_published(
             return Search(found=found[::-1], ended_at="")
         before, left = page[-1].id, left - len(page)
     return Search(found=found[::-1], ended_at=before)
+
+
+def select_story(found: Iterable[Published], subject: str | None) -> list[Published]:
+    """Give what was published of an attendee, and what was said of the meeting meanwhile, in order.
+
+    A move or an ending is why an answer was reset, or is not spoken of any more.
+
+    Args:
+        subject: the attendee as the stream names them.
+    """
+    return [one for one in found if one.subject in (None, subject)]
 
 
 def read_data(fields: Mapping[str, str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from service.reconcile.explain import AnswerStory, AttendeeStory, InstanceStory, RowStory
+from service.reconcile.explain import Absence, AnswerStory, AttendeeStory, InstanceStory, RowStory
 from service.reconcile.facts import Alias
 from service.reconcile.instant import Instant
 from service.reconcile.journal import Journal, JournalEntry
@@ -18,7 +18,7 @@ Shown = dict[str, Any]
 
 
 def describe_story(story: AttendeeStory, published: Sequence[Published]) -> Shown:
-    """Give the story with what was published of the attendee, oldest first."""
+    """Give the story with what was published of the attendee and of the meeting, oldest first."""
     return {
         "address": story.person,
         "name": story.name,
@@ -53,13 +53,14 @@ def _instance(story: InstanceStory) -> Shown:
         },
         "notFoundAt": _text(story.facts.gone_at),
         "now": _now(story),
-        "rows": [_row(each, is_inherited=_is_inherited(story)) for each in story.rows],
+        "rows": [_row(each, story) for each in story.rows],
         "answers": [_answer(each) for each in story.answers],
         "latestRecorded": _of_ns(story.answered_ns),
         "recordedInSeries": [_of_ns(each) for each in story.row_times_ns],
         "due": [_pair(each) for each in story.due],
         "timer": None if story.timer is None else _pair(story.timer),
         "told": _told(story),
+        "toldEnding": story.told_ending or None,
         "journal": _journal(story.journal),
     }
 
@@ -86,7 +87,7 @@ def _is_inherited(story: InstanceStory) -> bool:
     return story.derived is not None and not story.derived.is_own
 
 
-def _row(story: RowStory, *, is_inherited: bool) -> Shown:
+def _row(story: RowStory, instance: InstanceStory) -> Shown:
     row = story.row
     return {
         "address": row.address,
@@ -94,12 +95,14 @@ def _row(story: RowStory, *, is_inherited: bool) -> Shown:
         "time": _text(row.at),
         "proposal": _proposal(row.proposal),
         "counts": story.speaks and row.value.is_answer and not story.is_stale,
-        "because": _why_row(story, is_inherited=is_inherited),
+        "because": _why_row(story, instance),
     }
 
 
-def _why_row(story: RowStory, *, is_inherited: bool) -> str:
-    if not story.speaks and is_inherited:
+def _why_row(story: RowStory, instance: InstanceStory) -> str:
+    if instance.absence in (Absence.CANCELLED, Absence.DELETED):
+        return "does not matter any more: it is over"
+    if not story.speaks and _is_inherited(instance):
         return "it is no answer of this occurrence's own: the series' row stands"
     if not story.speaks:
         return "another row stands for this attendee here"

@@ -48,7 +48,7 @@ export function* lines(story, instance) {
   for (const one of instance.due) yield ["Grace", "passed for ", ...pair(one)];
   if (instance.timer) yield ["Grace", "runs for ", ...pair(instance.timer)];
   const told = instance.told;
-  yield ["Told", told === null ? "nothing" : told.present ? `consumers hold ${word(told.value)}, ${told.standing ?? "no standing"}${told.here ? "" : ", by the series"}` : "consumers hold that they are removed"];
+  yield ["Told", told === null ? (instance.toldEnding ? `that it is ${instance.toldEnding}` : "nothing") : told.present ? `consumers hold ${word(told.value)}, ${told.standing ?? "no standing"}${told.here ? "" : ", by the series"}` : "consumers hold that they are removed"];
   for (const one of instance.published) yield ["", moment(new Date(Number(one.entry.split("-")[0])).toISOString()), ` ${one.type}`, one.value ? ` ${one.previous ? word(one.previous) : "nothing"} → ${word(one.value)}` : "", one.standing ? ` (${one.standing})` : ""];
   for (const one of instance.journal.answers) yield ["Read", ...answered(one), ` from ${[one.byMessage ? "message" : "", one.byCalendar ? "calendar" : ""].filter(Boolean).join(" and ")}: ${one.because}`];
   if (instance.journal.skipped) yield ["Skipped", String(instance.journal.skipped)];

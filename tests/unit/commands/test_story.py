@@ -11,7 +11,7 @@ from service.commands.explain_text import draw_story
 from service.reconcile.derive import derive
 from service.reconcile.explain import explain
 from service.reconcile.model import Address, Fact
-from service.views.published import Published
+from service.views.published import Published, select_story
 from service.views.story import Shown, describe_story
 from tests.reference.histories import History, histories
 from tests.unit.reconcile.build import at, event, proposal, response, row
@@ -86,6 +86,39 @@ def test_a_story_is_told_in_lines_that_say_why() -> None:
         "it is to another time than the meeting has",
         "  skipped     1",
     ]
+
+
+def test_a_move_and_an_ending_are_part_of_the_story() -> None:
+    """Without them nobody could tell why an answer was reset, or why nothing is held any more."""
+    steps: list[Fact] = [
+        event(1, row("ann"), row("bob")),
+        event(10, row("ann", "accepted", 9), row("bob")),
+        event(20, row("ann"), row("bob"), place=1, sequence=1),
+        event(30, row("ann"), row("bob"), place=1, sequence=2, is_cancelled=True),
+    ]
+    story = explain(play(steps)[-1].state, tolerance_ns=LIMITS.tolerance_ns)[0]
+    said = [said for step in play(steps) for said in step.said]
+    found = [
+        Published.read(
+            f"{n}-0",
+            {"source": "/owners/o/meetings/m", "type": f"responsesync.{one.type}"}
+            | ({"subject": one.attendee} if one.attendee else {}),
+        )
+        for n, one in enumerate(said)
+    ]
+    shown = describe_story(story, select_story(found, "ann"))
+    (whole,) = shown["instances"]
+    assert [one["type"] for one in whole["published"]] == [
+        "attendee.added",
+        "response.changed",
+        "event.rescheduled",
+        "response.reset",
+        "event.cancelled",
+    ]
+    text = draw(shown)
+    assert "now         nothing is derived: cancelled" in text
+    assert "row         none at ann: does not matter any more: it is over" in text
+    assert "told        that it is cancelled" in text
 
 
 def test_what_people_wrote_stays_one_line_of_text() -> None:
