@@ -49,7 +49,7 @@ def login(
 ) -> None:
     """Sign a person in by a code for a browser, so that the service reads their own mailbox."""
     if list_all:
-        _show_list(run(_list(prepare(Scope.SERVICE))), as_json=as_json)
+        _show_list(run(_list(prepare(Scope.REDIS))), as_json=as_json)
         return
     sign_in = run(_sign_in(prepare(Scope.SERVICE), address))
     if as_json:
