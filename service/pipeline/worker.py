@@ -183,12 +183,22 @@ class Worker:
 
     async def _take_all(self, taken: Sequence[Delivered]) -> None:
         """Take entries, once the watch list is at least as new as they are; those that may be processed."""
-        if taken:
-            await self._watching.refresh()
-        for gate in self._gates:
-            taken = await gate.let_through(taken, self._watching.current())
-        for delivered in taken:
+        passed = taken
+        try:
+            if taken:
+                await self._watching.refresh()
+            for gate in self._gates:
+                passed = await gate.let_through(passed, self._watching.current())
+        except StreamError:
+            await self._give_back(taken)
+            raise
+        for delivered in passed:
             self._take(delivered)
+
+    async def _give_back(self, entries: Sequence[Delivered]) -> None:
+        """Hold an outage against no entry, however long it lasts: only those that kill workers are buried."""
+        with suppress(StreamError):  # then this once is held against it
+            await self._intake.give_back(self._consumer, entries)
 
     async def _release_due(self) -> None:
         while await self._intake.release_due(self._clock.now(), count=self._limits.due_count):
@@ -266,6 +276,7 @@ class Worker:
         except StreamError as error:  # stays pending: it is taken over later
             job.span.fail(error)
             _log.warning("worker.outage_met", entry_id=job.delivered.id, error=str(error))
+            await self._give_back([job.delivered])
         finally:
             job.span.end()
 

@@ -45,6 +45,9 @@ class IntakeStream(Protocol):
     async def claim(self, consumer: str, *, idle_s: float, count: int) -> tuple[Delivered, ...]:
         """Take over entries that another consumer left pending for so long."""
 
+    async def give_back(self, consumer: str, entries: Sequence[Delivered]) -> None:
+        """Let a handing out not count that an outage brought to nothing; they are taken over again later."""
+
     async def acknowledge(self, ids: Sequence[str]) -> None:
         """Take entries off the stream: they are done."""
 

@@ -74,7 +74,9 @@ class WorkerLimitSettings(BaseSettings):
     claim_interval_s: Seconds = Field(2.0, description="how often that is looked for")
     due_interval_s: Seconds = Field(0.5, description="how often the due list is looked at")
     due_entries_max: Count = Field(200, description="entries released from the due list at once")
-    deliveries_max: Count = Field(10, description="an entry handed out more often is dead-lettered")
+    deliveries_max: Count = Field(
+        10, description="an entry handed out more often is dead-lettered: it kills workers"
+    )
     outage_wait_s: Seconds = Field(1.0, description="pause after Redis failed")
     retry_attempts_max: Count = Field(20, description="tries while Graph is away or throttles")
     retry_doomed_attempts_max: Count = Field(4, description="tries where waiting seldom helps")

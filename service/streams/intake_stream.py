@@ -30,6 +30,7 @@ from service.streams.link import (
 )
 
 _APPEND: Final = load_script("append")
+_GIVE_BACK: Final = load_script("give_back")
 _ACKNOWLEDGE: Final = load_script("acknowledge")
 _CLAIM: Final = load_script("claim")
 _DROP_CONSUMERS: Final = load_script("drop_consumers")
@@ -100,6 +101,16 @@ class RedisIntakeStream:
             Delivered(id=entry_id, fields=pair_up(flat), deliveries=int(deliveries))
             for entry_id, deliveries, flat in claimed
         )
+
+    async def give_back(self, consumer: str, entries: Sequence[Delivered]) -> None:
+        """Let a handing out not count that an outage brought to nothing; they are taken over again later.
+
+        Args:
+            consumer: whom they were handed out to; what was taken over from it meanwhile is left alone.
+        """
+        counts = [text for entry in entries for text in (entry.id, entry.deliveries)]
+        if counts:
+            await self._link.run(_GIVE_BACK, [self._key], [GROUP, consumer, *counts])
 
     async def acknowledge(self, ids: Sequence[str]) -> None:
         """Take entries off the stream: they are done."""

@@ -26,12 +26,13 @@ _SCRIPTS: Final = Path(service.streams.__file__).parent / "scripts"
 _TAKE_LEASE: Final = load_script("acquire_lease").sha
 _GIVE_LEASE: Final = load_script("release_lease").sha
 _CLAIM: Final = load_script("claim").sha
+_GIVE_BACK: Final = load_script("give_back").sha
 _ACKNOWLEDGE: Final = load_script("acknowledge").sha
 _BACKUP: Final = "backup:"
 _COMMIT: Final = load_script("commit").sha
 IDLE_STEP_S: Final = 10.0
 IDLE_LIMIT_S: Final = 1200.0
-_NEVER_FEED: Final = frozenset({_CLAIM, _ACKNOWLEDGE})
+_NEVER_FEED: Final = frozenset({_CLAIM, _GIVE_BACK, _ACKNOWLEDGE})
 
 
 def open_wire(url: str) -> Wire:
@@ -168,6 +169,10 @@ class Server:
         reply = self.ask(*command)
         if command[0] == "XREADGROUP":
             self._note_handed_out(reply)
+        elif script == _CLAIM and reply:
+            self._handed_out.update({entry_id: self._now() for entry_id, *_ in reply[1:]})
+        elif script == _GIVE_BACK:
+            self._handed_out.update({entry_id: self._now() for entry_id in command[6::2]})
         elif script == _ACKNOWLEDGE:
             for entry_id in command[5:]:
                 self._handed_out.pop(entry_id, None)

@@ -134,6 +134,23 @@ async def test_entry_left_by_a_dead_consumer_is_claimed_with_its_deliveries(stre
     await streams.intake.acknowledge([entry.id for entry in again])
 
 
+async def test_handing_out_that_is_given_back_does_not_count(streams: Streams) -> None:
+    await streams.intake.append([build_entry("a"), build_entry("b")])
+    given = await read_all(streams, "c")
+    for _ in range(3):
+        await streams.intake.give_back("c", given)
+        assert await streams.intake.claim("c", idle_s=60, count=10) == ()
+        given = await streams.intake.claim("c", idle_s=0, count=10)
+        assert [entry.deliveries for entry in given] == [1, 1]
+    await streams.intake.acknowledge([given[0].id])
+    taken_over = await streams.intake.claim("other", idle_s=0, count=10)
+    await streams.intake.give_back("c", given)
+    assert [entry.deliveries for entry in taken_over] == [2]
+    again = await streams.intake.claim("c", idle_s=0, count=10)
+    assert [entry.deliveries for entry in again] == [3]
+    await streams.intake.acknowledge([entry.id for entry in again])
+
+
 async def test_claiming_walks_through_all_that_is_pending(streams: Streams) -> None:
     await streams.intake.append([build_entry(str(number)) for number in range(25)])
     await read_all(streams, "dead")

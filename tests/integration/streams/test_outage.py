@@ -142,6 +142,7 @@ async def test_full_server_still_lets_go_of_what_is_done(own: Streams) -> None:
     [entry] = await own.intake.read("c", count=1, block_s=0)
     await own.lease.acquire("me", duration_s=60)
     await fill(own)
+    await own.intake.give_back("c", [entry])
     await own.intake.acknowledge([entry.id])
     await own.lease.release("me")
     assert await own.states.list_meetings(OWNER) == (MEETING,)

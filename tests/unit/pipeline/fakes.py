@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from service.entries import IntakeEntry
-from service.errors import ConflictingVersionError, GoneError
+from service.errors import ConflictingVersionError, GoneError, StreamError
 from service.pipeline.outcomes import Processed
 from service.ports import Commit, Committed, Delivered, Look, StoredMeeting
 from service.reconcile.instant import Instant
@@ -44,8 +44,12 @@ class StillClock:
 
 @dataclass
 class MemoryStates:
-    """State of meetings in a dictionary; counts readings; `races` commits are lost before one is taken."""
+    """State of meetings in a dictionary; counts readings.
 
+    Before one is taken, `outages` commits are refused, and `races` lost.
+    """
+
+    outages: int = 0
     races: int = 0
     reads: int = 0
     meetings: dict[tuple[str, str], StoredMeeting] = field(default_factory=dict)
@@ -62,6 +66,9 @@ class MemoryStates:
 
     async def commit(self, commit: Commit) -> Committed:
         stored = self._held(commit.owner, commit.meeting)
+        if self.outages > 0:
+            self.outages -= 1
+            raise StreamError("away")
         if self.races > 0:
             self.races -= 1
             raise ConflictingVersionError("lost a race")
@@ -171,6 +178,7 @@ class MemoryIntake:
     deferred: list[tuple[IntakeEntry, datetime]] = field(default_factory=list)
     appended: list[IntakeEntry] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
+    given_back: list[str] = field(default_factory=list)
 
     async def append(self, entries: Sequence[IntakeEntry]) -> None:
         self.appended += entries
@@ -185,6 +193,10 @@ class MemoryIntake:
     async def claim(self, consumer: str, *, idle_s: float, count: int) -> tuple[Delivered, ...]:
         taken, self.claimable = self.claimable[:count], self.claimable[count:]
         return tuple(taken)
+
+    async def give_back(self, consumer: str, entries: Sequence[Delivered]) -> None:
+        self.given_back += [entry.id for entry in entries]
+        self.claimable += entries
 
     async def acknowledge(self, ids: Sequence[str]) -> None:
         self.acknowledged += ids

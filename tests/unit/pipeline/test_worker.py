@@ -150,6 +150,36 @@ async def test_an_outage_of_redis_leaves_the_entry_pending_and_the_loop_goes_on(
     assert loop.world.states.said() == ["attendee.added ann"]
 
 
+async def test_no_outage_is_held_against_an_entry_however_long_it_lasts() -> None:
+    loop = Loop()
+    loop.world.put_event("e1", event(1, row("ann")))
+    loop.world.states.outages = 9
+    loop.give(1, kind="event", mailbox="owner", item="e1")
+    await loop.run_until(lambda: bool(loop.intake.acknowledged))
+    assert loop.intake.given_back == ["1-0"] * 9
+    assert loop.intake.dead == []
+
+
+async def test_what_a_gate_cannot_judge_in_an_outage_is_given_back() -> None:
+    loop = Loop()
+    loop.world.put_event("e1", event(1, row("ann")))
+
+    class AwayWatching(StillWatching):
+        """Cannot be asked again, at first."""
+
+        errors = 3
+
+        async def refresh(self) -> None:
+            if self.errors:
+                self.errors -= 1
+                raise StreamError("away")
+
+    loop.worker = loop.build_worker(AwayWatching(loop.world.watch))
+    loop.give(1, kind="event", mailbox="owner", item="e1")
+    await loop.run_until(lambda: bool(loop.intake.acknowledged))
+    assert loop.intake.given_back == ["1-0"] * 3
+
+
 async def test_a_bug_ends_in_the_dead_letters_not_in_the_loop() -> None:
     loop = Loop()
     loop.world.put_event("e1", event(1, row("ann")))

@@ -196,6 +196,9 @@ class MemoryIntake:
     async def claim(self, consumer: str, *, idle_s: float, count: int) -> tuple[Delivered, ...]:
         raise AssertionError("the keeper claims no entries")
 
+    async def give_back(self, consumer: str, entries: Sequence[Delivered]) -> None:
+        raise AssertionError("the keeper gives no entries back")
+
     async def acknowledge(self, ids: Sequence[str]) -> None:
         raise AssertionError("the keeper acknowledges no entries")
 
