@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from service.entries import IntakeEntry
 from service.errors import (
     AccessError,
     GoneError,
@@ -136,3 +137,16 @@ def _classify(error: Exception, limits: RetryLimits) -> tuple[Reason, int]:
         if isinstance(error, kind):
             return reason, limits.attempts_max if waiting_helps else limits.doomed_attempts_max
     return Reason.UNEXPECTED, limits.doomed_attempts_max
+
+
+def count_attempts(entry: IntakeEntry) -> int:
+    """Tell how often it was tried to process an entry."""
+    return int(entry.attempt) if entry.attempt.isdecimal() else 0
+
+
+def count_try(entry: IntakeEntry, tries: Mapping[Reason, int], reason: Reason | None) -> IntakeEntry:
+    """Give the entry for its next try; without a reason what failed was no try."""
+    if reason is None:
+        return entry
+    counted = {**tries, reason: tries.get(reason, 0) + 1}
+    return replace(entry, attempt=str(count_attempts(entry) + 1), tries=format_tries(counted))

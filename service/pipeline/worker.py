@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -26,8 +26,9 @@ from service.pipeline.retry import (
     GiveUp,
     Reason,
     RetryLimits,
+    count_attempts,
+    count_try,
     decide_retry,
-    format_tries,
     parse_tries,
 )
 from service.pipeline.story import describe_try, tell_story
@@ -237,7 +238,7 @@ class Worker:
         entry = parse_entry({**delivered.fields, "traceparent": span.traceparent})
         job.span = span
         if self._tracing.is_on:
-            span.tell(describe_try(delivered, entry, attempts=_count_attempts(entry)))
+            span.tell(describe_try(delivered, entry, attempts=count_attempts(entry)))
         return entry
 
     def _current_lanes(self) -> dict[str, str]:
@@ -315,7 +316,7 @@ class Worker:
             wait_s=round(verdict.seconds, 3),
             error=f"{type(error).__name__}: {error}",
         )
-        retry = replace(_count_try(entry, tries, verdict.counted), traceparent=job.came_from)
+        retry = replace(count_try(entry, tries, verdict.counted), traceparent=job.came_from)
         await self._intake.defer(job.delivered, retry, due_at=due_at)
 
     async def _bury(self, job: _Job, reason: Reason, detail: str) -> None:
@@ -359,18 +360,6 @@ def _without_content(delivered: Delivered) -> Delivered:
     return replace(delivered, fields=fields)
 
 
-def _count_attempts(entry: IntakeEntry) -> int:
-    return int(entry.attempt) if entry.attempt.isdecimal() else 0
-
-
-def _count_try(entry: IntakeEntry, tries: Mapping[Reason, int], reason: Reason | None) -> IntakeEntry:
-    """Give the entry for its next try; without a reason what failed was no try."""
-    if reason is None:
-        return entry
-    counted = {**tries, reason: tries.get(reason, 0) + 1}
-    return replace(entry, attempt=str(_count_attempts(entry) + 1), tries=format_tries(counted))
-
-
 @dataclass(slots=True, kw_only=True)
 class _Job:
     """An entry that was taken; without `entry` it could not be read.
@@ -400,5 +389,5 @@ class _Job:
             "kind": str(self.entry.kind),
             "origin": str(self.entry.origin),
             "mailbox": self.entry.mailbox or self.entry.owner,
-            "attempt": _count_attempts(self.entry),
+            "attempt": count_attempts(self.entry),
         }
