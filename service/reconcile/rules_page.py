@@ -100,8 +100,9 @@ _LIMITS: Final = """\
 * An occurrence's row that Exchange copied from a version of the series that was never read looks like the
   occurrence's own answer, until the series moves.
 * Answers given without sending a response, or to a meeting that asks for none, leave a trace only where
-  Exchange writes them onto the event. Answers to meetings in secondary calendars are not tallied by
-  Exchange: those calendars are not watched.
+  Exchange writes them onto the event. Of meetings in secondary calendars Exchange tallies nothing: what
+  their messages say is told as `reported`, overdue after the grace period, and nothing ever confirms it.
+  Sweeps see the primary calendar alone, so that only notifications tell of such meetings.
 * Attendees who are hidden from one another are not hidden from the organizer's calendar, and are published
   like others. Private and confidential meetings are published without subject and comment.
 * People who answer but are not on the event (a forwarded invitation, a member of a distribution list) are

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -26,13 +27,23 @@ def keys() -> KeyRing:
     return KeyRing()
 
 
+@pytest.fixture
+def changes() -> dict[str, Any]:
+    """Give further settings of the service; a module that wants some has a fixture of this name."""
+    return {}
+
+
 @pytest_asyncio.fixture
-async def scene(keys: KeyRing, redis_url: str, prefix: str, tmp_path: Path) -> AsyncIterator[Scene]:
+async def scene(
+    keys: KeyRing, redis_url: str, prefix: str, tmp_path: Path, changes: dict[str, Any]
+) -> AsyncIterator[Scene]:
     async with (
         Sandbox.start(SandboxOptions(seed=7, keys=keys, outbox=QUICK)) as sandbox,
         aiohttp.ClientSession(connector=trust(sandbox)) as session,
     ):
         asking = await Asking.prepare(sandbox, session)
         folder = tmp_path / "hook"
-        async with open_stage(sandbox, asking, redis_url=redis_url, prefix=prefix, folder=folder) as opened:
+        async with open_stage(
+            sandbox, asking, redis_url=redis_url, prefix=prefix, folder=folder, **changes
+        ) as opened:
             yield Scene(stage=opened)

@@ -208,9 +208,14 @@ async def open_stage(
     prefix: str,
     folder: Path,
     tracing: Tracing = UNTRACED,
+    **changes: Any,
 ) -> AsyncIterator[Stage]:
-    """Run web and worker; keepers are started by the test, and ended with the stage."""
-    settings = _build_settings(sandbox, redis_url=redis_url, prefix=prefix, folder=folder)
+    """Run web and worker; keepers are started by the test, and ended with the stage.
+
+    Args:
+        changes: further settings, by their names in `Settings`.
+    """
+    settings = _build_settings(sandbox, redis_url=redis_url, prefix=prefix, folder=folder, **changes)
     metrics, stop = Metrics(), asyncio.Event()
     async with open_streams(settings) as streams, open_graph(settings, metrics, streams) as graph:
         await streams.intake.ensure_group()
@@ -230,7 +235,9 @@ async def open_stage(
             await asyncio.gather(*tasks)
 
 
-def _build_settings(sandbox: Sandbox, *, redis_url: str, prefix: str, folder: Path) -> Settings:
+def _build_settings(
+    sandbox: Sandbox, *, redis_url: str, prefix: str, folder: Path, **changes: Any
+) -> Settings:
     ready, leaf, port = sandbox.ready, sandbox.authority.issue_leaf(folder), _find_free_port()
     return read_settings(
         Scope.SERVICE,
@@ -249,6 +256,7 @@ def _build_settings(sandbox: Sandbox, *, redis_url: str, prefix: str, folder: Pa
         secret_key="s" * 40,
         redis_url=redis_url,
         stream=prefix,
+        **changes,
     )
 
 
