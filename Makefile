@@ -80,7 +80,7 @@ bench: $(TEST_READY)
 	@exec $(BIN)/python -m bench
 
 bench-calls: $(TEST_READY)
-	@exec $(BIN)/python -m bench.calls
+	@exec $(BIN)/python -m bench.calls $(BENCH_ARGS)
 
 bench-keeper: $(TEST_READY)
 	@exec $(BIN)/python -m bench.keeper $(BENCH_ARGS)

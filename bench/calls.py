@@ -12,6 +12,9 @@ spread:
 A window of `BATCH_WINDOW_S` sends a request while mail keeps coming, so that below one answer per window the
 result is the number of windows between two answers: 1 / (pace x window).
 
+With `--series` all meetings are weekly and one occurrence of each was moved; by turns a whole series, an
+occurrence and the moved one are answered.
+
 Exit code 1 where a load that is promised for costs more than was promised.
 """
 
@@ -24,7 +27,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -43,7 +46,15 @@ PROMISE: Final = 1.1
 PROMISE_RICH: Final = 0.05
 OWNERS: Final = 20
 MAILS_PER_ANSWER: Final = 10
+MOVED_WEEK: Final = 1
+WEEKS: Final = 4
+FIRST_DAY: Final = datetime.now(UTC).date() + timedelta(days=30)
+"""Within the window of sweeps, so that every meeting is known before it is answered."""
 DAY_S: Final = "86400"
+_WEEKLY: Final = {
+    "pattern": {"type": "weekly", "interval": 1, "daysOfWeek": [f"{FIRST_DAY:%A}".lower()]},
+    "range": {"type": "numbered", "startDate": FIRST_DAY.isoformat(), "numberOfOccurrences": WEEKS},
+}
 _WAYS: Final = ("accept", "tentativelyAccept", "decline")
 _ADDRESS: Final = "{name}@contoso.onmicrosoft.com"
 _LEFT_OUT: Final = ("/delta", "/subscriptions", "deltatoken", "skiptoken")
@@ -105,17 +116,19 @@ class Company:
     answers: Sequence[tuple[Person, str]]
 
 
-async def gather_company(tenant: Tenant, *, answers: int) -> Company:
+async def gather_company(tenant: Tenant, *, answers: int, is_series: bool) -> Company:
     """Add owners, delegates and guests, and let each owner invite all guests to one meeting."""
     delegates = [await _add(tenant, f"delegate{at}") for at in range(OWNERS)]
     owners = [await _add(tenant, f"owner{at}", delegates=[delegates[at].address]) for at in range(OWNERS)]
     guests = [await _add(tenant, f"guest{at}") for at in range(-(-answers // OWNERS))]
-    uids = [(await tenant.create_meeting(owner, owner, _meeting(guests)))["iCalUId"] for owner in owners]
+    uids = [await _invite(tenant, owner, guests, is_series=is_series) for owner in owners]
     planned = []
     for guest in guests:
         page = await tenant.graph("GET", "/me/calendar/events?$top=200", guest)
-        paths = {one["iCalUId"]: f"/me/events/{quote(one['id'], safe='')}" for one in page["value"]}
-        planned += [(guest, paths[uid]) for uid in uids]
+        ids = {one["iCalUId"]: one["id"] for one in page["value"]}
+        for turn, uid in enumerate(uids):
+            week = (None, 0, MOVED_WEEK)[turn % 3] if is_series else None
+            planned.append((guest, await _find_part(tenant, guest, ids[uid], week)))
     return Company(delegates=delegates, answers=planned[:answers])
 
 
@@ -123,11 +136,37 @@ async def _add(tenant: Tenant, name: str, **more: Any) -> Person:
     return await tenant.add_user(name, _ADDRESS.format(name=name), **more)
 
 
+async def _invite(tenant: Tenant, owner: Person, guests: Sequence[Person], *, is_series: bool) -> str:
+    """Let an owner invite all guests to a meeting; gives its iCalUId."""
+    body = _meeting(guests) | ({"recurrence": _WEEKLY} if is_series else {})
+    made = await tenant.create_meeting(owner, owner, body)
+    if is_series:
+        moved = await _find_part(tenant, owner, made["id"], MOVED_WEEK)
+        await tenant.graph("PATCH", moved, owner, _times(FIRST_DAY + timedelta(weeks=MOVED_WEEK), hour=14))
+    return str(made["iCalUId"])
+
+
+async def _find_part(tenant: Tenant, person: Person, event: str, week: int | None) -> str:
+    """Give the path of an event, or of one occurrence in the given week of the series."""
+    path = f"/me/events/{quote(event, safe='')}"
+    if week is None:
+        return path
+    edges = FIRST_DAY - timedelta(days=2), FIRST_DAY + timedelta(weeks=WEEKS)
+    days = "startDateTime={}T00:00:00Z&endDateTime={}T00:00:00Z".format(*edges)
+    page = await tenant.graph("GET", f"{path}/instances?{days}", person)
+    occurrences = sorted(page["value"], key=lambda one: str(one["originalStart"]))
+    return f"/me/events/{quote(occurrences[week]['id'], safe='')}"
+
+
 def _meeting(guests: Sequence[Person]) -> dict[str, Any]:
     invited = [{"emailAddress": {"address": one.address, "name": one.name}} for one in guests]
-    times = {"start": "2030-01-01T10:00:00", "end": "2030-01-01T11:00:00"}
-    zoned = {edge: {"dateTime": time, "timeZone": "UTC"} for edge, time in times.items()}
-    return {"subject": "Load", **zoned, "attendees": [{**one, "type": "required"} for one in invited]}
+    attendees = [{**one, "type": "required"} for one in invited]
+    return {"subject": "Load", **_times(FIRST_DAY, hour=10), "attendees": attendees}
+
+
+def _times(day: date, *, hour: int) -> dict[str, Any]:
+    spelt = {"start": f"{day}T{hour}:00:00", "end": f"{day}T{hour + 1}:00:00"}
+    return {edge: {"dateTime": time, "timeZone": "UTC"} for edge, time in spelt.items()}
 
 
 async def play(tenant: Tenant, company: Company, load: Load, way: str) -> None:
@@ -216,9 +255,13 @@ async def run(arguments: argparse.Namespace) -> bool:
             settings["RESPONSE_SYNC_ENCRYPTION_KEY_FILE"] = str(directory / "keys.pem")
         owners = [_ADDRESS.format(name=f"owner{at}") for at in range(OWNERS)]
         async with open_stage(directory, owners=owners, **settings) as stage:
-            company = await gather_company(stage.tenant, answers=arguments.answers)
+            company = await gather_company(
+                stage.tenant, answers=arguments.answers, is_series=arguments.series
+            )
             await stage.start_ready("serve")
-            for turn, load in enumerate(LOADS):
+            await wait_until(stage.is_quiet, timeout_s=120, poll_s=0.2)  # what was there at the start
+            chosen = [load for load in LOADS if arguments.loads in load.name]
+            for turn, load in enumerate(chosen):
                 measured = await measure(stage, company, load, _WAYS[turn % len(_WAYS)])
                 is_kept = measured.ratio <= promise
                 is_held &= is_kept or not load.is_promised
@@ -244,6 +287,8 @@ def main() -> int:
     parser.add_argument("--answers", type=int, default=100, help="in each load (100)")
     parser.add_argument("--window", type=float, help="seconds of BATCH_WINDOW_S; the default otherwise")
     parser.add_argument("--rich", action="store_true", help="with rich notifications")
+    parser.add_argument("--series", action="store_true", help="weekly meetings with an exception each")
+    parser.add_argument("--loads", default="", help="only loads whose name holds this")
     return 0 if asyncio.run(run(parser.parse_args())) else 1
 
 

@@ -18,7 +18,7 @@ def take_backlog_limits(settings: Settings) -> BacklogLimits:
 
 def take_calendar_limits(settings: Settings) -> CalendarLimits:
     """Give the bounds of reading along."""
-    return CalendarLimits(occurrences_max=settings.occurrences_read_max)
+    return CalendarLimits(occurrences_max=settings.occurrences_read_max, tolerance_s=settings.tolerance_s)
 
 
 def take_catch_up_limits(settings: Settings) -> CatchUpLimits:
@@ -48,6 +48,7 @@ def take_worker_limits(settings: Settings) -> WorkerLimits:
         deliveries_max=settings.deliveries_max,
         outage_wait_s=settings.outage_wait_s,
         drain_s=settings.drain_s,
+        look_behind_s=settings.batch_window_s,
     )
 
 

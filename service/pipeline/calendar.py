@@ -13,8 +13,10 @@ from itertools import chain
 from typing import Final
 
 from service.errors import GoneError, LookedTooSoonError
+from service.pipeline.behind import NOTHING_BEHIND, Behind
 from service.pipeline.committer import read_state
 from service.pipeline.series import (
+    Said,
     ended_at,
     is_explained,
     list_outdated,
@@ -25,6 +27,7 @@ from service.pipeline.series import (
 from service.pipeline.unnamed import UnnamedMeetings, move_under
 from service.ports import Look, MailboxReader, StateStore
 from service.reconcile.facts import InstanceFacts
+from service.reconcile.instant import NS_PER_S
 from service.reconcile.model import (
     WHOLE,
     Address,
@@ -50,9 +53,11 @@ class CalendarLimits:
 
     Attributes:
         occurrences_max: held occurrences that are read together with their series; sweeps find the others.
+        tolerance_s: two instants closer than this are the same moment.
     """
 
     occurrences_max: int = 50
+    tolerance_s: float = 2.0
 
 
 class CalendarReads:
@@ -67,31 +72,42 @@ class CalendarReads:
         self._unnamed = UnnamedMeetings(reader, states)
 
     async def find_answered(
-        self, owner: WatchedOwner, answered: MeetingKey, response: MeetingResponse, attendee: Address
+        self,
+        owner: WatchedOwner,
+        answered: MeetingKey,
+        response: MeetingResponse,
+        attendee: Address,
+        behind: Behind = NOTHING_BEHIND,
     ) -> tuple[MeetingKey, list[Fact] | None]:
         """Find the meeting of an owner that was answered, and read what is needed to understand the answer.
 
         Args:
             answered: cleaned global object id.
+            behind: what follows the answer in its lane.
 
         Returns:
             The meeting's key, and None where it is not one that the owner organizes; an empty list where all
             is held.
         """
         meeting = await self._unnamed.find_noted(owner, answered)
-        found = await self.read_for_answer(owner, meeting, response.instance, attendee)
+        found = await self.read_for_answer(owner, meeting, response.instance, attendee, behind)
         is_for_another = response.represented is not None and response.represented not in owner.aliases
         if found is not None or is_for_another:
             return meeting, found
         unnamed = await self._unnamed.find(owner, meeting, response.slot)
         if unnamed is None:
             return meeting, None
-        return unnamed, await self.read_for_answer(owner, unnamed, response.instance, attendee)
+        return unnamed, await self.read_for_answer(owner, unnamed, response.instance, attendee, behind)
 
     async def read_for_answer(
-        self, owner: WatchedOwner, meeting: MeetingKey, instance: InstanceKey, attendee: Address
+        self,
+        owner: WatchedOwner,
+        meeting: MeetingKey,
+        instance: InstanceKey,
+        attendee: Address,
+        behind: Behind = NOTHING_BEHIND,
     ) -> list[Fact] | None:
-        """Read what is needed to understand an answer.
+        """Read what is needed to understand an answer; an occurrence whose own event follows is not read.
 
         Returns:
             None where the meeting is not one that the owner organizes; empty where all is held.
@@ -105,13 +121,20 @@ class CalendarReads:
                 return None
             facts += found
             series_id, zone = found[0].details.id, found[0].details.zone
-        if instance != WHOLE and _is_unlisted(state.facts.instance(instance), attendee):
+        is_unlisted = instance != WHOLE and _is_unlisted(state.facts.instance(instance), attendee)
+        if is_unlisted and not await behind.has_event(meeting, instance):
             for fact in await self._find_instance(owner, meeting, series_id, instance, zone):
                 facts += [fact] if facts else await self._read_along(owner, fact, state)
         return facts
 
-    async def read_around(self, owner: WatchedOwner, event: CalendarEvent) -> list[Fact]:
-        """Give an event with what must be understood together with it; the first fact is the event's own."""
+    async def read_around(
+        self, owner: WatchedOwner, event: CalendarEvent, behind: Behind = NOTHING_BEHIND
+    ) -> list[Fact]:
+        """Give an event with what must be understood together with it; the first fact is the event's own.
+
+        Args:
+            behind: what follows the event in its lane.
+        """
         event = await self._unnamed.settle(owner, event)
         waiting = await self._unnamed.list_waiting(owner, event)
         fact = event_fact(owner, event)
@@ -120,10 +143,10 @@ class CalendarReads:
             gone = self._find_cancelled(fact, event.cancelled, state)
             again = await self._read_occurrences(owner, fact, state, cancelled=event.cancelled)
             return [fact, *again, *gone, *waiting]
-        along = await self._read_along(owner, fact, state)
+        along = await self._read_along(owner, fact, state, behind)
         is_lonely = along == [fact] and state.facts.instance(WHOLE).head is None
         if is_lonely and (named := await self._unnamed.settle_by_series(owner, event)) != event:
-            return await self.read_around(owner, named)
+            return await self.read_around(owner, named, behind)
         return [*along, *waiting]
 
     async def look_for_missing(
@@ -146,13 +169,20 @@ class CalendarReads:
         look = await self._reader.find_meeting(owner.key, meeting)
         return _found_or_gone(owner, meeting, instance, state, look)
 
-    async def _read_along(self, owner: WatchedOwner, fact: EventFact, state: MeetingState) -> list[Fact]:
+    async def _read_along(
+        self, owner: WatchedOwner, fact: EventFact, state: MeetingState, behind: Behind = NOTHING_BEHIND
+    ) -> list[Fact]:
         """Give an occurrence, with its series as it is now where it would be misunderstood alone."""
-        if fact.instance == WHOLE or is_explained(fact, state):
+        if fact.instance == WHOLE or self._is_explained(fact, state):
+            return [fact]
+        if self._is_explained(fact, state, await behind.list_answers(fact.meeting, fact.instance)):
             return [fact]
         found = await self._find_meeting(owner, fact.meeting)
         again = [await self._read_occurrences(owner, series, state, besides=fact) for series in found]
         return [fact, *found, *chain.from_iterable(again)]
+
+    def _is_explained(self, fact: EventFact, state: MeetingState, said: Sequence[Said] = ()) -> bool:
+        return is_explained(fact, state, said=said, tolerance_ns=round(self._limits.tolerance_s * NS_PER_S))
 
     async def _read_occurrences(
         self,

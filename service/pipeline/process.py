@@ -12,6 +12,7 @@ import msgspec
 
 from service.entries import IntakeEntry, Kind, Origin
 from service.errors import ForgedError, GoneError
+from service.pipeline.behind import NOTHING_BEHIND, Behind, Read
 from service.pipeline.calendar import CalendarReads
 from service.pipeline.committer import Committer, decode_pair, read_state
 from service.pipeline.outcomes import Ending, Processed
@@ -19,7 +20,7 @@ from service.pipeline.people import People
 from service.pipeline.snapshots import Appending, Snapshots
 from service.pipeline.told import ToldItems
 from service.ports import MailboxReader, NotifiedReader, StateStore, Told
-from service.reconcile.matching import is_legacy_address
+from service.reconcile.matching import find_attendee, is_legacy_address
 from service.reconcile.model import (
     WHOLE,
     Address,
@@ -46,9 +47,6 @@ class LifecycleDesk(Protocol):
 
     async def handle_lifecycle(self, entry: IntakeEntry) -> None:
         """Note what Graph asks for, durably; repeats collapse."""
-
-
-Read = MeetingResponse | CalendarEvent | Told | None
 
 
 class Processor:
@@ -111,23 +109,28 @@ class Processor:
             span.tell({"response_sync.carried": told is not None})
             return told or await ask()
 
-    async def process(self, entry: IntakeEntry, fetched: Awaitable[Read]) -> Processed:
+    async def process(
+        self, entry: IntakeEntry, fetched: Awaitable[Read], *, behind: Behind = NOTHING_BEHIND
+    ) -> Processed:
         """Process an entry whose item is being fetched.
+
+        Args:
+            behind: what follows it in its lane.
 
         Raises:
             ServiceError: for `retry.py` to decide about.
         """
         try:
-            return await self._process(entry, fetched)
+            return await self._process(entry, fetched, behind)
         except ForgedError as error:
             return Processed(ending=Ending.FORGED, forgery=error.reason)
 
-    async def _process(self, entry: IntakeEntry, fetched: Awaitable[Read]) -> Processed:
+    async def _process(self, entry: IntakeEntry, fetched: Awaitable[Read], behind: Behind) -> Processed:
         match entry.kind:
             case Kind.MESSAGE:
-                return await self._process_message(entry, fetched)
+                return await self._process_message(entry, fetched, behind)
             case Kind.EVENT:
-                return await self._process_event(entry, fetched)
+                return await self._process_event(entry, fetched, behind)
             case Kind.DUE:
                 return await self._process_due(entry)
             case Kind.LIFECYCLE:
@@ -140,7 +143,9 @@ class Processor:
 
     # --- messages ---
 
-    async def _process_message(self, entry: IntakeEntry, fetched: Awaitable[Read]) -> Processed:
+    async def _process_message(
+        self, entry: IntakeEntry, fetched: Awaitable[Read], behind: Behind
+    ) -> Processed:
         owners = self._watch().owners_served_by(MailboxKey(entry.mailbox))
         if not owners:
             return Processed(ending=Ending.NOT_WATCHED)
@@ -151,11 +156,13 @@ class Processor:
         response = read.item if isinstance(read, Told) else read
         if not isinstance(response, MeetingResponse):
             return Processed(ending=Ending.NOT_A_RESPONSE)
-        attendee = _find_attendee(response)
+        attendee = find_attendee(response)
         if response.meeting is None or attendee is None:
             return Processed(ending=Ending.UNMATCHED)
         is_told = isinstance(read, Told)
-        return await self._join_response(entry, response, response.meeting, attendee, owners, is_told=is_told)
+        return await self._join_response(
+            entry, response, response.meeting, attendee, owners, behind=behind, is_told=is_told
+        )
 
     async def _join_response(
         self,
@@ -165,10 +172,11 @@ class Processor:
         attendee: Address,
         owners: tuple[WatchedOwner, ...],
         *,
+        behind: Behind,
         is_told: bool,
     ) -> Processed:
         for owner in _likely_first(owners, response.represented):
-            meeting, found = await self._calendar.find_answered(owner, answered, response, attendee)
+            meeting, found = await self._calendar.find_answered(owner, answered, response, attendee, behind)
             if found is None and not _is_represented(owner, response.represented):
                 continue
             if attendee in owner.aliases or response.attendee_smtp in owner.aliases:
@@ -189,7 +197,7 @@ class Processor:
 
     # --- events ---
 
-    async def _process_event(self, entry: IntakeEntry, fetched: Awaitable[Read]) -> Processed:
+    async def _process_event(self, entry: IntakeEntry, fetched: Awaitable[Read], behind: Behind) -> Processed:
         owner = self._watch().owners.get(OwnerKey(entry.mailbox))
         if owner is None:
             return Processed(ending=Ending.NOT_WATCHED)
@@ -200,7 +208,7 @@ class Processor:
             return await self._process_missing(entry, owner)
         if not isinstance(event, CalendarEvent) or not event.is_organizer:
             return Processed(ending=Ending.NOT_ORGANIZER)
-        facts = await self._calendar.read_around(owner, event)
+        facts = await self._calendar.read_around(owner, event, behind)
         return await self._commit(entry, owner, facts[0].meeting, facts)
 
     async def _process_missing(self, entry: IntakeEntry, owner: WatchedOwner) -> Processed:
@@ -276,13 +284,6 @@ def _made_known(found: Iterable[Fact]) -> list[EventId]:
     notification and in no delta query, so they are looked at once more.
     """
     return [fact.details.id for fact in found if isinstance(fact, EventFact) and fact.instance == WHOLE]
-
-
-def _find_attendee(response: MeetingResponse) -> Address | None:
-    """Give who answered: `from`, or the SMTP address behind a legacy one."""
-    if response.attendee is None or is_legacy_address(response.attendee):
-        return response.attendee_smtp or response.attendee
-    return response.attendee
 
 
 def _resolve_legacy(owner: WatchedOwner, meeting: MeetingKey, response: MeetingResponse) -> list[AliasFact]:

@@ -6,14 +6,37 @@ An occurrence that was read before its series changed looks like an exception, a
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from service.reconcile.facts import InstanceFacts, same_slot, status_ns
 from service.reconcile.instant import Instant
-from service.reconcile.model import WHOLE, Address, EventFact, EventId, EventType, InstanceKey, Slot
+from service.reconcile.model import (
+    WHOLE,
+    Address,
+    AttendeeRow,
+    EventFact,
+    EventId,
+    EventType,
+    InstanceKey,
+    Slot,
+)
 from service.reconcile.persons import find_published
 from service.reconcile.places import series_place
 from service.reconcile.state import MeetingState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """That somebody answered one occurrence.
+
+    Attributes:
+        at_ns: when, in nanoseconds since the start of year 1.
+    """
+
+    attendee: Address
+    slot: Slot
+    at_ns: int
 
 
 def list_outdated(
@@ -81,21 +104,26 @@ def _list_answering(state: MeetingState, key: InstanceKey) -> set[Address]:
     return {persons.get(address, address) for address, facts in attendees.items() if facts.answers}
 
 
-def is_explained(occurrence: EventFact, state: MeetingState) -> bool:
-    """Tell whether the series as it was read last accounts for all that an occurrence shows.
+def is_explained(
+    occurrence: EventFact, state: MeetingState, *, said: Sequence[Said] = (), tolerance_ns: int = 0
+) -> bool:
+    """Tell whether the series as it was read last, and messages, account for all that an occurrence shows.
 
     Else it may show what the series has become meanwhile, and would be taken for an exception. An answer that
     it shows no more may be gone because the series moved, and the occurrence is as the series is now.
+
+    Args:
+        said: answers to this occurrence that are read, and not held yet.
+        tolerance_ns: two instants closer than this are the same moment.
     """
     series, held = state.facts.instance(WHOLE), state.facts.instance(occurrence.instance)
     listed = {row.address for row in occurrence.rows}
     is_listed_alike = listed in (_list_rows(series), _list_rows(held))
-    return (
-        is_listed_alike
-        and _is_copied(occurrence, series)
-        and _is_placed(occurrence, series, held)
-        and not _is_withdrawn(occurrence, held)
-    )
+    if not is_listed_alike or not _is_placed(occurrence, series, held) or _is_withdrawn(occurrence, held):
+        return False
+    answers = [*said, *_list_said(held)]
+    shown = [row for row in occurrence.rows if row.value.is_answer and not _is_copied(row, series)]
+    return all(any(_is_same(row, occurrence.slot, one, tolerance_ns) for one in answers) for row in shown)
 
 
 def shows_news(occurrence: EventFact, series: EventFact, state: MeetingState) -> bool:
@@ -124,15 +152,25 @@ def _is_at(occurrence: EventFact, place: Slot | None) -> bool:
     return place is not None and same_slot(occurrence.slot, place)
 
 
-def _is_copied(occurrence: EventFact, series: InstanceFacts) -> bool:
-    """Tell whether every answer on an occurrence stands in a version of the series that was read."""
-    if series.head is None:
-        return False
-    answered = [row for row in occurrence.rows if row.value.is_answer]
-    return all(
-        (held := series.attendees.get(row.address)) is not None and status_ns(row) in held.row_times_ns
-        for row in answered
-    )
+def _is_copied(row: AttendeeRow, series: InstanceFacts) -> bool:
+    """Tell whether an answer on an occurrence stands in a version of the series that was read."""
+    held = series.attendees.get(row.address)
+    return held is not None and status_ns(row) in held.row_times_ns
+
+
+def _list_said(held: InstanceFacts) -> list[Said]:
+    """Give the answers to an occurrence that are held."""
+    return [
+        Said(attendee=address, slot=answer.slot, at_ns=answer.at.ns)
+        for address, facts in held.attendees.items()
+        for answer in facts.answers
+    ]
+
+
+def _is_same(row: AttendeeRow, slot: Slot, said: Said, tolerance_ns: int) -> bool:
+    """Tell whether a row shows what somebody answered to this very occurrence, as it lies now."""
+    is_then = abs(status_ns(row) - said.at_ns) <= tolerance_ns
+    return said.attendee == row.address and is_then and same_slot(said.slot, slot)
 
 
 def _is_withdrawn(occurrence: EventFact, held: InstanceFacts) -> bool:

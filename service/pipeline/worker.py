@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -19,9 +20,10 @@ import structlog
 from service.clock import Clock, sleep_or_stop
 from service.entries import CARRIED, IntakeEntry, parse_entry
 from service.errors import StreamError
+from service.pipeline.behind import Behind, Read
 from service.pipeline.lanes import lane_of, lanes_of
 from service.pipeline.outcomes import Processed
-from service.pipeline.process import Processor, Read
+from service.pipeline.process import Processor
 from service.pipeline.retry import (
     GiveUp,
     Reason,
@@ -54,6 +56,7 @@ class WorkerLimits:
         deliveries_max: an entry handed out more often than this kills workers: it is dead-lettered.
         outage_wait_s: pause after Redis failed.
         drain_s: how long a stopping worker waits for what it has taken.
+        look_behind_s: how long an entry waits for the reads of those behind it, where they may explain it.
     """
 
     in_flight_max: int = 256
@@ -66,6 +69,7 @@ class WorkerLimits:
     deliveries_max: int = 10
     outage_wait_s: float = 1
     drain_s: float = 20
+    look_behind_s: float = 0.25
 
 
 class WorkerMetrics(Protocol):
@@ -129,7 +133,7 @@ class Worker:
         self._jitter = jitter
         self._tracing = tracing
         self._taken: set[str] = set()
-        self._lanes: dict[str, asyncio.Queue[_Job]] = {}
+        self._lanes: dict[str, deque[_Job]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._room = asyncio.Condition()
         self._lane_map: tuple[WatchList, dict[str, str]] | None = None
@@ -221,11 +225,11 @@ class Worker:
             lane = lane_of(job.entry, self._current_lanes())
         queue = self._lanes.get(lane)
         if queue is None:
-            queue = self._lanes[lane] = asyncio.Queue()
+            queue = self._lanes[lane] = deque()
             task = asyncio.create_task(self._work_lane(lane, queue))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        queue.put_nowait(job)
+        queue.append(job)
 
     def _follow(self, job: _Job) -> IntakeEntry:
         """Read the entry, with the trace of this try in place of that of the step before.
@@ -247,12 +251,13 @@ class Worker:
             self._lane_map = (watch, lanes_of(watch))
         return self._lane_map[1]
 
-    async def _work_lane(self, lane: str, queue: asyncio.Queue[_Job]) -> None:
+    async def _work_lane(self, lane: str, queue: deque[_Job]) -> None:
         """Process one lane in order until it is empty."""
-        while not queue.empty():
-            job = queue.get_nowait()
+        behind = Behind(lambda: [one.fetched for one in queue if one.fetched], self._limits.look_behind_s)
+        while queue:
+            job = queue.popleft()
             try:
-                await self._work(job)
+                await self._work(job, behind)
             finally:
                 await self._give_room(job)
         del self._lanes[lane]
@@ -265,7 +270,7 @@ class Worker:
         async with self._room:
             self._room.notify_all()
 
-    async def _work(self, job: _Job) -> None:
+    async def _work(self, job: _Job, behind: Behind) -> None:
         """Process one entry and take it off the stream, whatever comes."""
         try:
             if job.entry is None or job.fetched is None:
@@ -273,7 +278,7 @@ class Worker:
             elif job.delivered.deliveries > self._limits.deliveries_max:
                 await self._bury(job, Reason.UNEXPECTED, "handed out too often")
             else:
-                await self._process(job, job.entry, job.fetched)
+                await self._process(job, job.entry, job.fetched, behind)
         except StreamError as error:  # stays pending: it is taken over later
             job.span.fail(error)
             _log.warning("worker.outage_met", entry_id=job.delivered.id, error=str(error))
@@ -281,10 +286,12 @@ class Worker:
         finally:
             job.span.end()
 
-    async def _process(self, job: _Job, entry: IntakeEntry, fetched: asyncio.Task[Read]) -> None:
+    async def _process(
+        self, job: _Job, entry: IntakeEntry, fetched: asyncio.Task[Read], behind: Behind
+    ) -> None:
         began = self._clock.monotonic()
         try:
-            processed = await self._processor.process(entry, fetched)
+            processed = await self._processor.process(entry, fetched, behind=behind)
         except StreamError:
             raise
         except Exception as error:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from service.reconcile.model import WHOLE, Address, InstanceKey, MeetingKey
+from service.reconcile.model import WHOLE, Address, InstanceKey, MeetingKey, MeetingResponse
 
 _HEADER: Final = bytes.fromhex("040000008200E00074C5B7101A82E008")
 _DATE: Final = slice(16, 20)
@@ -69,6 +69,13 @@ def normalize_address(given: str) -> Address:
 def is_legacy_address(address: str) -> bool:
     """Tell whether an address is an Exchange distinguished name instead of SMTP."""
     return address.lower().startswith("/o=")
+
+
+def find_attendee(response: MeetingResponse) -> Address | None:
+    """Give who answered: `from`, or the SMTP address behind a legacy one."""
+    if response.attendee is None or is_legacy_address(response.attendee):
+        return response.attendee_smtp or response.attendee
+    return response.attendee
 
 
 def _read_foreign_uid(blob: bytes) -> str | None:

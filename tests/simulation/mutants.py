@@ -52,9 +52,9 @@ MUTANTS: Final = (
     Mutant(
         what="an entry is acknowledged before it is processed",
         file="pipeline/worker.py",
-        right="            processed = await self._processor.process(entry, fetched)\n",
-        wrong="            await self._intake.acknowledge([delivered.id])\n"
-        "            processed = await self._processor.process(entry, fetched)\n",
+        right="            processed = await self._processor.process(entry, fetched, behind=behind)\n",
+        wrong="            await self._intake.acknowledge([job.delivered.id])\n"
+        "            processed = await self._processor.process(entry, fetched, behind=behind)\n",
     ),
     Mutant(
         what="what a dead worker had in its hands is not taken over",
