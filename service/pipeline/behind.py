@@ -7,7 +7,7 @@ occurrence that shows an answer may have it from its series, and nothing may be 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from service.pipeline.series import Said
@@ -33,32 +33,34 @@ class Behind:
 
     async def list_answers(self, meeting: MeetingKey, instance: InstanceKey) -> list[Said]:
         """Give who answered an occurrence, in order; may be empty."""
+        items = [read.item if isinstance(read, Told) else read for read in await self._wait()]
         return [
             Said(attendee=attendee, slot=item.slot, at_ns=item.at.ns)
-            async for item in self._list_items()
+            for item in items
             if isinstance(item, MeetingResponse)
             and (item.meeting, item.instance) == (meeting, instance)
             and (attendee := find_attendee(item)) is not None
         ]
 
-    async def has_event(self, meeting: MeetingKey, instance: InstanceKey) -> bool:
-        """Tell whether an occurrence's own event follows."""
-        return any(
-            [
-                (item.meeting, item.instance) == (meeting, instance)
-                async for item in self._list_items()
-                if isinstance(item, CalendarEvent) and item.is_organizer
-            ]
-        )
+    async def brings_event(self, meeting: MeetingKey, instance: InstanceKey) -> bool:
+        """Tell whether a notification follows that carries an occurrence's own event.
 
-    async def _list_items(self) -> AsyncIterator[MeetingResponse | CalendarEvent | None]:
+        One that was fetched ahead does not count: it may be from before the series moved, and what is read
+        now is not. One that was carried is read nevertheless where that matters.
+        """
+        items = [read.item for read in await self._wait() if isinstance(read, Told)]
+        events = [item for item in items if isinstance(item, CalendarEvent) and item.is_organizer]
+        return any((event.meeting, event.instance) == (meeting, instance) for event in events)
+
+    async def _wait(self) -> list[Read]:
+        """Give what is read; what failed is told when it is that entry's turn."""
         reads = self._list_reads()
         done, _ = await asyncio.wait(reads, timeout=self._wait_s) if reads else ((), ())
-        for read in reads:
-            # What failed is told when it is that entry's turn.
-            if read in done and not read.cancelled() and read.exception() is None:
-                found = read.result()
-                yield found.item if isinstance(found, Told) else found
+        return [
+            read.result()
+            for read in reads
+            if read in done and not read.cancelled() and read.exception() is None
+        ]
 
 
 NOTHING_BEHIND: Final = Behind(tuple, 0)

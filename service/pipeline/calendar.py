@@ -107,7 +107,7 @@ class CalendarReads:
         attendee: Address,
         behind: Behind = NOTHING_BEHIND,
     ) -> list[Fact] | None:
-        """Read what is needed to understand an answer; an occurrence whose own event follows is not read.
+        """Read what is needed to understand an answer; an occurrence whose event comes along is not.
 
         Returns:
             None where the meeting is not one that the owner organizes; empty where all is held.
@@ -122,7 +122,7 @@ class CalendarReads:
             facts += found
             series_id, zone = found[0].details.id, found[0].details.zone
         is_unlisted = instance != WHOLE and _is_unlisted(state.facts.instance(instance), attendee)
-        if is_unlisted and not await behind.has_event(meeting, instance):
+        if is_unlisted and not await behind.brings_event(meeting, instance):
             for fact in await self._find_instance(owner, meeting, series_id, instance, zone):
                 facts += [fact] if facts else await self._read_along(owner, fact, state)
         return facts

@@ -10,6 +10,7 @@ import pytest
 
 from service.entries import IntakeEntry, Kind, Origin
 from service.pipeline.behind import Behind, Read
+from service.ports import Told
 from service.reconcile.model import ResponseFact
 from tests.unit.pipeline.world import ADELE, World
 from tests.unit.reconcile.build import event, response, row
@@ -49,16 +50,45 @@ async def work(world: World, *entries: IntakeEntry) -> None:
             await world.processor.process(entry, reads[at], behind=behind)
 
 
-@pytest.mark.parametrize("entries", [(EVENT, MESSAGE), (MESSAGE, EVENT)])
-async def test_an_answer_to_an_occurrence_and_its_event_are_understood_without_more_reads(
-    entries: tuple[IntakeEntry, ...],
-) -> None:
+async def test_an_occurrence_that_shows_an_answer_is_explained_by_the_message() -> None:
     world = World()
     await watch_series(world)
-    await work(world, *entries)
+    await work(world, EVENT, MESSAGE)
     assert world.states.said() == ["response.changed ann", "response.confirmed ann"]
     assert {fields["source"].rpartition("/")[2] for fields in world.states.published} == {DAY2}
     assert sorted(world.reader.calls) == ["event day2", "message m1"]
+
+
+async def test_of_an_answered_occurrence_nothing_is_read_whose_event_comes_along() -> None:
+    world = World()
+    await watch_series(world)
+    carried: asyncio.Future[Read] = asyncio.get_running_loop().create_future()
+    carried.set_result(Told(item=world.reader.events["owner", "day2"]))
+    async with reading(world, MESSAGE) as (first,):
+        carried_read = asyncio.ensure_future(give(carried))
+        await world.processor.process(MESSAGE, first, behind=Behind(lambda: [carried_read], 60))
+        await world.processor.process(EVENT, carried_read)
+    assert world.states.said() == ["response.changed ann", "response.confirmed ann"]
+    assert world.reader.calls == ["message m1"]
+
+
+async def test_an_event_that_was_fetched_before_its_series_moved_is_no_reason_not_to_look() -> None:
+    world = World()
+    await watch_series(world)
+    async with reading(world, MESSAGE, EVENT) as (message, event_of_day2):
+        await asyncio.wait([message, event_of_day2])
+        world.put_event("series", event(20, row("ann"), row("bob"), is_series=True, place=1, seen=25))
+        declined = event(21, row("ann", "declined", 21), row("bob"), instance=DAY2, place=25, seen=26)
+        world.put_event("day2", declined)
+        await world.event("series")
+        await world.processor.process(MESSAGE, message, behind=Behind(lambda: [event_of_day2], 60))
+        await world.processor.process(EVENT, event_of_day2)
+    assert "instance 2026-03-03" in world.reader.calls
+    assert world.states.said()[-1] == "response.changed ann"
+
+
+async def give(read: asyncio.Future[Read]) -> Read:
+    return await read
 
 
 @pytest.mark.parametrize(
@@ -105,10 +135,7 @@ async def test_an_entry_waits_no_longer_than_told_for_what_is_behind_it() -> Non
     await watch_series(world)
     never: asyncio.Future[Read] = asyncio.get_running_loop().create_future()
 
-    async def wait_for_ever() -> Read:
-        return await never
-
-    stuck = asyncio.ensure_future(wait_for_ever())
+    stuck = asyncio.ensure_future(give(never))
     async with reading(world, EVENT) as (first,):
         await world.processor.process(EVENT, first, behind=Behind(lambda: [stuck], 0.01))
     never.set_result(None)
