@@ -14,6 +14,7 @@ from service.limits.worker import (
     take_backlog_limits,
     take_calendar_limits,
     take_catch_up_limits,
+    take_known_limits,
     take_people_limits,
     take_retry_limits,
     take_worker_limits,
@@ -65,6 +66,7 @@ def build_worker(
         intake=streams.intake,
         people=People(graph.directory, clock=clock, limits=take_people_limits(settings)),
         notified=notified,
+        known_limits=take_known_limits(settings),
         on_order_unclear=partial(rich_observer.data_unread, reason=Unread.ORDER_UNCLEAR),
         tracing=tracing,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from service.pipeline.backlog import BacklogLimits
 from service.pipeline.calendar import CalendarLimits
 from service.pipeline.catching_up import CatchUpLimits
+from service.pipeline.known import KnownLimits
 from service.pipeline.people import PeopleLimits
 from service.pipeline.retry import RetryLimits
 from service.pipeline.worker import WorkerLimits
@@ -19,6 +20,11 @@ def take_backlog_limits(settings: Settings) -> BacklogLimits:
 def take_calendar_limits(settings: Settings) -> CalendarLimits:
     """Give the bounds of reading along."""
     return CalendarLimits(occurrences_max=settings.occurrences_read_max, tolerance_s=settings.tolerance_s)
+
+
+def take_known_limits(settings: Settings) -> KnownLimits:
+    """Give how many messages are remembered to have been read."""
+    return KnownLimits(messages_max=settings.known_messages_max)
 
 
 def take_catch_up_limits(settings: Settings) -> CatchUpLimits:

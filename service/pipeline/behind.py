@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from service.pipeline.known import Known
 from service.pipeline.series import Said
 from service.ports import Told
 from service.reconcile.matching import find_attendee
 from service.reconcile.model import CalendarEvent, InstanceKey, MeetingKey, MeetingResponse
 
-Read = MeetingResponse | CalendarEvent | Told | None
+Read = MeetingResponse | CalendarEvent | Told | Known | None
 """What an entry pointed to; None where there is nothing to read for us."""
 
 

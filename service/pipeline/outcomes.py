@@ -19,6 +19,7 @@ class Ending(StrEnum):
     UNMATCHED = "unmatched"
     MESSAGE_GONE = "message_gone"
     NEVER_KNOWN = "never_known"
+    ALREADY_KNOWN = "already_known"
     TIMER_STALE = "timer_stale"
     LIFECYCLE = "lifecycle"
     FORGED = "forged"

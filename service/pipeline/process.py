@@ -6,7 +6,7 @@ Must never wait: an error goes up, and `retry.py` decides.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from typing import Protocol, assert_never
+from typing import Final, Protocol, assert_never
 
 import msgspec
 
@@ -15,6 +15,7 @@ from service.errors import ForgedError, GoneError
 from service.pipeline.behind import NOTHING_BEHIND, Behind, Read
 from service.pipeline.calendar import CalendarReads
 from service.pipeline.committer import Committer, decode_pair, read_state
+from service.pipeline.known import KNOWN, KnownLimits, KnownVersions
 from service.pipeline.outcomes import Ending, Processed
 from service.pipeline.people import People
 from service.pipeline.snapshots import Appending, Snapshots
@@ -49,6 +50,10 @@ class LifecycleDesk(Protocol):
         """Note what Graph asks for, durably; repeats collapse."""
 
 
+_DONE_WITH: Final = frozenset({Ending.NOT_A_RESPONSE, Ending.JOINED, Ending.PUBLISHED})
+"""Endings of a message that reading it once more would not change."""
+
+
 class Processor:
     """Processes entries. One instance per worker; holds no state of its own."""
 
@@ -64,6 +69,7 @@ class Processor:
         intake: Appending,
         people: People | None = None,
         notified: NotifiedReader | None = None,
+        known_limits: KnownLimits | None = None,
         on_order_unclear: Callable[[IntakeEntry], None] = lambda _: None,
         tracing: Tracing = UNTRACED,
     ) -> None:
@@ -82,6 +88,7 @@ class Processor:
         self._snapshots = Snapshots(states=states, committer=committer, intake=intake, watch=watch)
         self._people = people or People()
         self._notified = notified
+        self._known = KnownVersions(states, known_limits)
         self._tracing = tracing
         self._told = ToldItems(reader, states, on_order_unclear=on_order_unclear)
 
@@ -107,6 +114,8 @@ class Processor:
         with self._tracing.span(SpanName.FETCH, parent=entry.traceparent) as span:
             told = None if self._notified is None else await self._notified.read(entry)
             span.tell({"response_sync.carried": told is not None})
+            if told is None and await self._known.has(entry):
+                return KNOWN
             return told or await ask()
 
     async def process(
@@ -121,9 +130,12 @@ class Processor:
             ServiceError: for `retry.py` to decide about.
         """
         try:
-            return await self._process(entry, fetched, behind)
+            processed = await self._process(entry, fetched, behind)
         except ForgedError as error:
             return Processed(ending=Ending.FORGED, forgery=error.reason)
+        if entry.kind is Kind.MESSAGE and processed.ending in _DONE_WITH:
+            self._known.note_message(entry)
+        return processed
 
     async def _process(self, entry: IntakeEntry, fetched: Awaitable[Read], behind: Behind) -> Processed:
         match entry.kind:
@@ -153,6 +165,8 @@ class Processor:
             read = await fetched
         except GoneError:
             return Processed(ending=Ending.MESSAGE_GONE)
+        if read is KNOWN:
+            return Processed(ending=Ending.ALREADY_KNOWN)
         response = read.item if isinstance(read, Told) else read
         if not isinstance(response, MeetingResponse):
             return Processed(ending=Ending.NOT_A_RESPONSE)
@@ -206,6 +220,8 @@ class Processor:
             event = await self._told.settle(entry, owner, read.item) if isinstance(read, Told) else read
         except GoneError:
             return await self._process_missing(entry, owner)
+        if event is KNOWN:
+            return Processed(ending=Ending.ALREADY_KNOWN)
         if not isinstance(event, CalendarEvent) or not event.is_organizer:
             return Processed(ending=Ending.NOT_ORGANIZER)
         facts = await self._calendar.read_around(owner, event, behind)

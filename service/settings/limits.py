@@ -125,6 +125,9 @@ class GraphLimitSettings(BaseSettings):
     subscribe_window_s: Wait = Field(
         0.05, description="how long a change of a subscription waits for others to share a $batch"
     )
+    known_messages_max: Count = Field(
+        10_000, description="messages a worker remembers to have read; announced again they are not read"
+    )
     newest_messages_min: Annotated[int, Field(ge=2)] = Field(
         2, description="messages of one inbox in a window that are read as one list of its newest"
     )

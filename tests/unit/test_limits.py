@@ -19,12 +19,14 @@ from service.limits.rich import take_authority_limits, take_vouching_limits
 from service.limits.web import take_carried_limits, take_listener_limits, take_webhook_limits
 from service.limits.worker import (
     take_calendar_limits,
+    take_known_limits,
     take_people_limits,
     take_retry_limits,
     take_worker_limits,
 )
 from service.pipeline.calendar import CalendarLimits
 from service.pipeline.committer import CommitLimits
+from service.pipeline.known import KnownLimits
 from service.pipeline.people import PeopleLimits
 from service.pipeline.retry import RetryLimits
 from service.pipeline.worker import WorkerLimits
@@ -53,6 +55,7 @@ def test_each_part_gets_its_own_defaults(defaults: Settings) -> None:
         "webhook": take_webhook_limits(defaults),
         "dispatch": take_dispatch_limits(defaults),
         "calendar": take_calendar_limits(defaults),
+        "known": take_known_limits(defaults),
         "people": take_people_limits(defaults),
         "worker": take_worker_limits(defaults),
         "retry": take_retry_limits(defaults),
@@ -69,6 +72,7 @@ def test_each_part_gets_its_own_defaults(defaults: Settings) -> None:
         "webhook": WebhookLimits(),
         "dispatch": DispatchLimits(),
         "calendar": CalendarLimits(),
+        "known": KnownLimits(),
         "people": PeopleLimits(),
         "worker": WorkerLimits(),
         "retry": RetryLimits(),
