@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
@@ -14,6 +15,7 @@ import pytest
 from redis.asyncio import Redis
 
 from service.demo.story import Audience, Persona, Walkthrough
+from service.rich.keys import make_key_file
 from tests.endtoend.test_ordinary_mail import read_all_keys
 from tests.integration.sandbox.asking import Asking, trust
 from tests.integration.surroundings import DEADLINE_S, OWNER, Surroundings, wait_for
@@ -139,7 +141,34 @@ async def test_the_walkthrough_comes_out_where_only_people_gave_leave(
     assert _JWT.search(written) is None
 
 
-def assert_own_only(asked: list[dict[str, Any]], tenant: Asking) -> None:
+async def test_what_comes_along_with_notifications_is_taken_where_only_people_gave_leave(
+    delegated: Surroundings, tenant: Asking, redis_url: str, prefix: str
+) -> None:
+    make_key_file(delegated.directory / "keys", now=datetime.now(UTC), bits=2048, days=30)
+    delegated.settings["RESPONSE_SYNC_ENCRYPTION_KEY_FILE"] = "keys"
+    signed = await asyncio.gather(sign_in(delegated, tenant, ADELE), sign_in(delegated, tenant, OWNER))
+    assert [code for code, _, _ in signed] == [0, 0], signed
+    async with open_redis(redis_url) as redis, delegated.running("serve"):
+        await wait_for(delegated.is_ready)
+        held = await tenant.control("/subscriptions")
+        assert [one["includeResourceData"] for one in held] == [True, True]
+        await play_walkthrough(tenant)
+
+        async def is_told() -> bool:
+            told = ("response.confirmed", "christiec@contoso.onmicrosoft.com")
+            return told in await read_types(redis, prefix)
+
+        await wait_for(is_told)
+        asked = await tenant.control("/requests")
+        assert_own_only(asked, tenant, least=0)
+        parts = [part["path"] for one in asked for part in one["batch"] or [one]]
+        of_messages = [
+            path for path in parts if re.search(r"/users/[^/]+/(mailFolders/[^/]+/)?messages", path)
+        ]
+        assert all("delta" in path for path in of_messages), of_messages
+
+
+def assert_own_only(asked: list[dict[str, Any]], tenant: Asking, *, least: int = 6) -> None:
     """Hold every request of a person's against whose mailbox it is about; the application asked nothing."""
     own_names = {one.address: {one.address.lower(), one.id} for one in tenant.sandbox.ready.personas.values()}
     own = 0
@@ -150,7 +179,7 @@ def assert_own_only(asked: list[dict[str, Any]], tenant: Asking) -> None:
             if whose is not None:
                 assert unquote(whose[1]).lower() in own_names[one["caller"]], one
                 own += 1
-    assert own > 5
+    assert own >= least
 
 
 async def log_out(surroundings: Surroundings, tenant: Asking) -> None:
