@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -127,7 +127,7 @@ class Reading:
         resource = self._watch.resources.get(name)
         if resource is None:
             return True
-        before = self._prepare(name)
+        before = await self._prepare(name)
         turn = await self._rounds.take_turn(
             resource,
             before,
@@ -141,15 +141,34 @@ class Reading:
         await self._end_round(name, resource, before, turn)
         return True
 
-    def _prepare(self, name: str) -> MailboxRecord:
+    async def _prepare(self, name: str) -> MailboxRecord:
+        """Give the record from which the turn goes on; a wish to read everything is written down first."""
         record = self._ledger.mailboxes.get(name, MailboxRecord())
-        if name in self._full_wanted:
+        if name in self._full_wanted or self._is_owed(name, record):
             self._full_wanted.discard(name)
             self._comparisons.pop(name, None)
-            return replace(record, round=None, is_full_wanted=True)
+            record = replace(record, round=None, is_full_wanted=True)
+            await self._save(name, record)
+            return record
         if record.full_at is not None and self._clock.now() >= self._full_due(name, record.full_at):
             return replace(record, is_full_wanted=True)
         return record
+
+    def _is_owed(self, name: str, record: MailboxRecord) -> bool:
+        """Tell whether somebody was added since it was last begun to read the resource from the beginning."""
+        under_way = record.round if record.round is not None and record.round.is_full else None
+        began_at = record.full_at if under_way is None else under_way.started_at
+        if began_at is None:
+            return False  # the first round is a full one
+        return any(began_at < added_at for added_at in self._list_added(name))
+
+    def _list_added(self, name: str) -> Iterator[datetime]:
+        """Give when each owner was added whose baseline is not done."""
+        for key in self._watch.owners_of(name):
+            owner = self._ledger.owners.get(key)
+            progress = self._ledger.progress.get(owner.roster_address) if owner is not None else None
+            if owner is not None and progress is not None and not owner.is_baselined:
+                yield progress.added_at
 
     def _choose_origin(self, name: str) -> Origin:
         owners = (self._ledger.owners.get(key) for key in self._watch.owners_of(name))

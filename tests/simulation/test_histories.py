@@ -40,6 +40,8 @@ BROKE = {
     92000304: "an answer was to find a series without iCalUId whose first occurrence was deleted",
     92000319: "an answer to a time that came back, which revives, was held against the service",
     93000044: "entries that were handed out in a long outage were buried as ones that kill workers",
+    93000084: "a delegate's inbox that failed while an owner was added was not read anew for them",
+    91000632: "a meeting that was deleted while a worker was dead was over and had people",
     7200079: "a series without an occurrence left, which no view of the calendar shows, was to be known",
 }
 """Each seed that failed, and what was wrong then. What a seed draws changes with the simulation, so each

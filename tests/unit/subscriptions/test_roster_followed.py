@@ -37,6 +37,43 @@ async def test_an_owner_added_later_is_followed_within_seconds() -> None:
     assert [one.item for one in play.intake.entries] == ["old"], "the shared inbox is read anew for Bert"
 
 
+@pytest.mark.parametrize("is_succeeded", [False, True])
+async def test_an_inbox_that_fails_when_an_owner_is_added_is_read_anew_for_them_all_the_same(
+    is_succeeded: bool,
+) -> None:
+    play = await watching()
+    keeper = play.build_keeper("keeper-2")
+    await play.run(keeper)
+    play.tenant.add_person("bert@contoso.com", delegates=["adele@contoso.com"])
+    play.tenant.put_item("inbox/id-adele", message("old"))
+    play.tenant.failing["inbox/id-adele"] = UnavailableError("away", status=503)
+    await play.add_owner("bert@contoso.com")
+    await play.run(keeper, seconds=4)
+    assert not play.owners()["bert@contoso.com"].is_baselined
+    play.tenant.failing.clear()
+    if is_succeeded:
+        keeper = play.build_keeper("keeper-3")
+    await play.run(keeper, seconds=20)
+    assert play.owners()["bert@contoso.com"].is_baselined
+    assert [one.item for one in play.intake.entries] == ["old"]
+
+
+async def test_a_keeper_that_dies_with_an_owner_just_added_leaves_their_reading_to_the_next() -> None:
+    play = await watching()
+    keeper = play.build_keeper("keeper-2")
+    await play.run(keeper)
+    play.tenant.add_person("bert@contoso.com", delegates=["adele@contoso.com"])
+    play.tenant.put_item("inbox/id-adele", message("old"))
+    await play.add_owner("bert@contoso.com")
+    while "bert@contoso.com" not in play.owners():
+        await keeper.tick()
+        await asyncio.sleep(0)
+        play.clock.advance(0.5)
+    await play.run(play.build_keeper("keeper-3"), seconds=30)
+    assert play.owners()["bert@contoso.com"].is_baselined
+    assert [one.item for one in play.intake.entries] == ["old"]
+
+
 async def test_whoever_reads_about_an_inbox_is_told_whose_it_is() -> None:
     play = await watching()
     (alex,) = play.owners().values()
