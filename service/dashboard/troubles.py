@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +24,8 @@ MEMORY_PART: Final = 0.85
 ENDING_SOON_S: Final = 1_800.0
 NAMED_MAX: Final = 5
 _MS_PER_S: Final = 1_000
+_REQUEST_ID: Final = re.compile(r" [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+"""What Graph calls a request by: no two faults would be alike with it."""
 _ROLES: Final = ("web", "worker", "keeper")
 
 
@@ -246,16 +249,33 @@ def _judge_sign_ins(seen: Observed) -> Iterator[Trouble]:
         yield tell("Sign-ins", f"{found}.", f"{remedy[:1].upper()}{remedy[1:]}", "ResponseSyncSignInEnding")
 
 
-def _judge_mailboxes(seen: Observed) -> Iterator[Trouble]:
-    for owner in seen.status.owners:
+def _judge_faulty(status: KeeperStatus) -> Iterator[Trouble]:
+    """Say once what is the same of many: a consent that is missing may stop thousands of mailboxes."""
+    same: dict[str, list[tuple[str, str, str]]] = {}
+
+    def say(name: str, served: str, words: str) -> None:
+        same.setdefault(_REQUEST_ID.sub("", words), []).append((name, served, words))
+
+    for owner in status.owners:
         if owner.fault:
-            yield _of_mailbox(owner.name or owner.roster_address, owner.fault)
-    faulty: dict[tuple[str, str], list[ResourceStatus]] = {}
-    for one in seen.status.resources:
+            say(owner.name or owner.roster_address, "", owner.fault)
+    faulty: dict[tuple[str, str], list[tuple[ResourceStatus, str]]] = {}
+    for one in status.resources:
         for words in one.faults:
-            faulty.setdefault((one.mailbox, words), []).append(one)
-    for (_, words), resources in faulty.items():  # inbox and calendar of one mailbox often say the same
-        yield _of_mailbox(_name(*resources), words)
+            faulty.setdefault((one.mailbox, _REQUEST_ID.sub("", words)), []).append((one, words))
+    for found in faulty.values():  # inbox and calendar of one mailbox often say the same
+        resources = [one for one, _ in found]
+        say(_name(*resources), _name_served(*resources), found[0][1])
+    for common, told in same.items():
+        if len(told) == 1:
+            ((name, served, words),) = told
+            yield _of_mailbox(name + served, words)
+        else:
+            yield _of_mailbox(_few([name for name, _, _ in told]), common)
+
+
+def _judge_mailboxes(seen: Observed) -> Iterator[Trouble]:
+    yield from _judge_faulty(seen.status)
     silent = [one for one in seen.status.resources if one.is_silent]
     if silent:
         yield _warning(
@@ -295,20 +315,23 @@ def _of_mailbox(subject: str, words: str) -> Trouble:
 
 
 def _name(*resources: ResourceStatus) -> str:
-    """Name what is read of one mailbox, and for whom where that is somebody else."""
+    """Name what is read of one mailbox."""
     kinds = dict.fromkeys(one.name.partition("/")[0] for one in resources)
+    return f"{' and '.join(kinds)} of {resources[0].mailbox}"
+
+
+def _name_served(*resources: ResourceStatus) -> str:
+    """Say for whom a mailbox is read, where that is somebody else; else nothing."""
     mailbox = resources[0].mailbox
     others = dict.fromkeys(owner for one in resources for owner in one.owners if owner != mailbox)
-    shown = [
-        *list(others)[:NAMED_MAX],
-        *([f"{len(others) - NAMED_MAX} more"] if len(others) > NAMED_MAX else []),
-    ]
-    served = f" (read for {', '.join(shown)})" if shown else ""
-    return f"{' and '.join(kinds)} of {mailbox}{served}"
+    return f" (read for {_few(list(others))})" if others else ""
 
 
 def _list(resources: Iterable[ResourceStatus]) -> str:
-    names = [_name(one) for one in resources]
+    return _few([_name(one) for one in resources])
+
+
+def _few(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else ""
     return ", ".join(names[:NAMED_MAX]) + more
 
@@ -324,7 +347,7 @@ def _judge_clocks(processes: Iterable[Process]) -> Iterator[Trouble]:
                 yield _fault(
                     "Clock",
                     f"{whose.capitalize()}'s clock is {abs(ahead_s):.0f} s {side} that of {process.name}.",
-                    "Let that machine take its time from NTP; if Redis differs alone, let Redis' machine.",
+                    "Let that process' machine take its time from NTP; if Redis alone differs, Redis'.",
                     "ResponseSyncClockSkew",
                 )
 

@@ -101,9 +101,8 @@ function showMailboxes(picture) {
   find("mailboxes-sum").textContent = rows.length ? counts.map(([count, word]) => `${count} ${word}`).join(", ") + more : "none yet: response-sync owners add ADDRESS";
   show(find("mailboxes").tBodies[0], rows, () => rows.map((one) => build("tr", {},
     cell("State", tag(TONES[one.state], STATES[one.state])),
-    cell("Mailbox", one.mailbox),
+    cell("Mailbox", one.mailbox, one.owners.length ? build("span", { class: "served" }, `for ${listed(one.owners)}`) : ""),
     cell("What is read", KINDS[one.kind] ?? one.kind),
-    cell("For", listed(one.owners)),
     cell("Subscription ends", one.endsAt ? until(one.endsAt) : "none"),
     cell("Last notification", one.heardAt ? ago(one.heardAt) : "none yet"),
     cell("Complete up to", one.completeAt ? ago(one.completeAt) : one.round ? `reading, ${plural(one.round.items, "item")}` : "not read yet"),

@@ -172,7 +172,24 @@ def test_a_fault_of_a_delegates_inbox_names_the_delegate_and_whom_it_serves() ->
     adele = resource(name="inbox/id-adele", mailbox="adele@contoso.com", owners=owners, faults=(DENIED,))
     (trouble,) = find_troubles(replace(WELL, status=KeeperStatus(owners=(owner(),), resources=(adele,))))
     served = ", ".join(owners[:5])
-    assert trouble.subject == f"inbox of adele@contoso.com (read for {served}, 2 more)"
+    assert trouble.subject == f"inbox of adele@contoso.com (read for {served} and 2 more)"
+
+
+def test_the_same_fault_of_thousands_is_said_once_and_names_a_few() -> None:
+    resources = tuple(
+        resource(
+            name=f"inbox/d{at}",
+            mailbox=f"d{at}@contoso.com",
+            owners=(),
+            faults=(DENIED.replace("Denied)", f"Denied 00000000-0000-0000-0000-{at:012d})"),),
+        )
+        for at in range(4_000)
+    )
+    assert len({one.faults for one in resources}) == 4_000
+    (trouble,) = find_troubles(replace(WELL, status=KeeperStatus(owners=(owner(),), resources=resources)))
+    assert trouble.subject.startswith("inbox of d0@contoso.com, inbox of d1@contoso.com")
+    assert trouble.subject.endswith("and 3995 more")
+    assert trouble.words == "Access denied (403 ErrorAccessDenied)"
 
 
 def test_one_fault_of_inbox_and_calendar_is_said_once() -> None:
