@@ -35,6 +35,7 @@ from service.reconcile.model import (
     WHOLE,
     CalendarEvent,
     EventId,
+    EventType,
     InstanceKey,
     MailboxKey,
     MeetingKey,
@@ -145,9 +146,19 @@ class GraphMailboxes:
             zone: IANA zone of the series, in which `instance` is a date.
 
         Raises:
-            GoneError: the series is not there.
+            GoneError: the series is not there, or is no series any more.
             GraphError, TokenError: see `errors.py`.
         """
+        try:
+            return await self._look_for_instance(owner, series, instance, zone)
+        except RefusedError as error:  # a single meeting has no instances; in which words is not documented
+            if (await self.fetch_event(owner, series)).details.type is EventType.SERIES:
+                raise
+            raise GoneError("the series has become a single meeting") from error
+
+    async def _look_for_instance(
+        self, owner: OwnerKey, series: EventId, instance: InstanceKey, zone: str
+    ) -> Look:
         day = _find_day(instance, zone)
         request = build_instances_request(
             owner, series, start=_shift(day, -_MARGIN), end=_shift(day, 2 * _MARGIN)

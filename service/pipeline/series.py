@@ -54,6 +54,7 @@ def list_outdated(
     shows that answer, and no notification tells of it. An occurrence that does not lie where the series puts
     it, and is no exception, was read before the series was changed, maybe to what it was. One that has ended,
     and is not among the cancelled of a later version, takes place again: the series moved there and back.
+    None where the series has become a single meeting: its occurrences are no more.
 
     Args:
         cancelled: occurrences that the series says are cancelled; may be empty because it was not asked.
@@ -63,7 +64,7 @@ def list_outdated(
         The id of each event; None for one of which no event was ever read.
     """
     whole = state.facts.instance(WHOLE)
-    if whole.head is None:
+    if whole.head is None or series.details.type is not EventType.SERIES:
         return {}
     held = {
         key: None if instance.head is None else instance.head.details.id

@@ -49,3 +49,24 @@ async def test_a_cancelled_occurrence_is_back_after_its_series_moved_there_and_b
             await scene.disturb()
         await scene.change(series, start=spell(start), end=spell(start + timedelta(hours=1)))
     await scene.wait_for(f"attendee.added {GUEST} none {day}")
+
+
+async def test_a_series_that_becomes_a_single_meeting_is_told_and_answered_as_one(scene: Scene) -> None:
+    await scene.watch()
+    guest = await scene.stage.add_user(GUEST)
+    series = await scene.invite(GUEST, recurrence=daily())
+    await scene.wait_for(f"attendee.added {GUEST} none")
+    day = date_of((await scene.list_instances(series))[1])
+    await scene.answer(guest["token"], "decline", event=await scene.find_event_on(guest["token"], day))
+    await scene.wait_for(f"response.confirmed {GUEST} declined {day}")
+    await scene.advance_clock(DEEDS_APART_S)
+    await scene.change(series, recurrence=None)
+    await scene.wait_for("event.rescheduled")
+    await scene.answer(guest["token"])
+    await scene.wait_for(f"response.confirmed {GUEST} accepted")
+    await scene.settle()
+    assert (await scene.lines_of(GUEST))[3:] == [
+        f"response.changed {GUEST} accepted",
+        f"response.confirmed {GUEST} accepted",
+    ]
+    assert await scene.stage.streams.dead_letters.count() == 0

@@ -163,6 +163,18 @@ async def test_a_series_that_is_not_there_says_nothing_about_its_occurrence() ->
         await reader(sender).find_instance(ALEX, EventId("s-1"), DAY, ZONE)
 
 
+async def test_a_series_that_became_a_single_meeting_has_no_occurrences() -> None:
+    sender = in_order(refusal(400, "ErrorInvalidRequest"), reply(event(id="s-1")))
+    with pytest.raises(GoneError):
+        await reader(sender).find_instance(ALEX, EventId("s-1"), DAY, ZONE)
+
+
+async def test_a_series_whose_occurrences_are_refused_for_another_reason_stays_one() -> None:
+    sender = in_order(refusal(400, "ErrorInvalidRequest"), reply(event(id="s-1", type="seriesMaster")))
+    with pytest.raises(RefusedError):
+        await reader(sender).find_instance(ALEX, EventId("s-1"), DAY, ZONE)
+
+
 @pytest.mark.parametrize(("instance", "zone"), [("0001-01-01", "Asia/Tokyo"), ("9999-12-31", ZONE)])
 async def test_dates_at_the_ends_of_the_calendar_are_looked_for_too(instance: str, zone: str) -> None:
     sender = ScriptedSender(lambda _: reply({"value": []}))

@@ -15,6 +15,7 @@ from service.reconcile.instant import Instant
 from service.reconcile.model import (
     CalendarEvent,
     EventId,
+    EventType,
     InstanceKey,
     MailboxKey,
     MeetingKey,
@@ -141,6 +142,8 @@ class MemoryReader:
     async def find_instance(self, owner: OwnerKey, series: EventId, instance: InstanceKey, zone: str) -> Look:
         self._note(f"instance {instance}")
         master = await self.fetch_event(owner, series)
+        if master.details.type is not EventType.SERIES:
+            raise GoneError("the series has become a single meeting")
         return self._look(owner, master.meeting, instance)
 
     async def find_unnamed(self, owner: OwnerKey, meeting: MeetingKey, at: Instant) -> Look:

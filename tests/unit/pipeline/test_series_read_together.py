@@ -152,6 +152,18 @@ async def test_an_occurrence_that_forgot_its_answers_is_understood_together_with
     assert sources(world) == []
 
 
+@pytest.mark.parametrize("first", ["series", "day2"])
+async def test_a_series_that_becomes_a_single_meeting_takes_its_occurrences_along(first: str) -> None:
+    world = World()
+    await watch_day2(world, row("ann", "declined", 2))
+    del world.reader.events["owner", "day2"]
+    world.put_event("series", event(100, row("ann"), sequence=1, seen=105))
+    for item in (first, "series", "day2"):
+        await world.event(item)
+    assert world.states.said() == ["event.rescheduled"]
+    assert sources(world) == []
+
+
 async def test_an_answer_that_an_occurrence_shows_first_is_told_on_the_series() -> None:
     world = World()
     await watch_day2(world)
