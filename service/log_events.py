@@ -74,6 +74,8 @@ EVENTS: Final[dict[str, str]] = {
     "tracing.started": "spans are recorded and sent",
     "web.files_limited": "the system allows too few open files for CONNECTIONS_MAX",
     "web.listening": "the public listener is up",
+    "web.return_unnoted": "Redis is away, so what Graph kept while no web listened is told as it comes",
+    "web.returned": "no web was there before this one: all is read, and workers wait for it",
     "web.request_failed": "a request met an error that nobody foresaw",
     "worker.catching_up": "after an outage notifications wait until inboxes were read in order",
     "worker.events_put_off": "a worker is behind: `count` events go behind the messages that wait",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from service.bootstrap.identity import derive_keys
@@ -14,10 +15,12 @@ from service.intake.open_files import allow_connections
 from service.intake.webhook import Webhook
 from service.limits.web import take_carried_limits, take_listener_limits, take_webhook_limits
 from service.metrics import Metrics
+from service.pulse.reading import read_vitals
 from service.roles.web import WebRole
 from service.roles.witness import Witness
 from service.settings import Settings
 from service.streams.connection import open_connection
+from service.subscriptions.outage import WebReturn
 from service.tracing.spans import UNTRACED, Tracing
 
 
@@ -58,7 +61,27 @@ def build_web(settings: Settings, streams: Streams, metrics: Metrics, tracing: T
         tls=tls,
     )
     witness = Witness(streams.generation, clock, every_s=settings.witness_interval_s)
-    return WebRole(listener=listener, appender=appender, witness=witness)
+    returning = _build_return(settings, streams, clock)
+    return WebRole(listener=listener, appender=appender, witness=witness, before=returning.note)
+
+
+def _build_return(settings: Settings, streams: Streams, clock: Clock) -> WebReturn:
+    async def is_another_there() -> bool:
+        """Tell whether another web lives; this one has told nothing of itself, or else as what it is now."""
+        vitals = await read_vitals(streams.pulse, clock.now(), minutes=1)
+        return any(
+            one.is_alive and "web" in one.record.roles and one.record.started_at < began_at
+            for one in vitals.processes
+        )
+
+    began_at = clock.now() - timedelta(seconds=settings.pulse_interval_s)
+    return WebReturn(
+        records=streams.records,
+        generation=streams.generation,
+        is_another_there=is_another_there,
+        clock=clock,
+        timeout_s=settings.redis_timeout_s,
+    )
 
 
 def _build_appender(settings: Settings, streams: Streams, metrics: Metrics, clock: Clock) -> Appender:

@@ -69,17 +69,20 @@ class MessagesFirst:
         return [one for one in taken if one.id not in waiting]
 
     def _has_to_wait(self, delivered: Delivered, event: IntakeEntry, end_ms: int) -> bool:
-        return end_ms - _ms_of(delivered.id) > self._limits.lag_s * _MS_PER_S and not self._has_waited(event)
+        is_behind = end_ms - _ms_of(delivered.id) > self._limits.lag_s * _MS_PER_S
+        return is_behind and not self._has_waited(delivered, event)
 
-    def _has_waited(self, event: IntakeEntry) -> bool:
-        if not event.held_since:
+    def _has_waited(self, delivered: Delivered, event: IntakeEntry) -> bool:
+        """Tell whether an event was put off long enough; what a dead worker had taken begins anew."""
+        if not event.held_since or delivered.deliveries > 1:
             return False
         waited = self._clock.now() - parse_instant(event.held_since).to_datetime()
         return abs(waited.total_seconds()) >= self._limits.wait_max_s  # by another worker's clock, maybe
 
     async def _put_off(self, delivered: Delivered, event: IntakeEntry) -> None:
         now = self._clock.now()
-        again = event if event.held_since else replace(event, held_since=instant_of(now).text)
+        is_first = not event.held_since or delivered.deliveries > 1
+        again = replace(event, held_since=instant_of(now).text) if is_first else event
         await self._intake.defer(delivered, again, due_at=now)
 
 

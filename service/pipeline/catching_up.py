@@ -25,6 +25,8 @@ from service.roster import WatchedOwner, WatchList
 _log = structlog.get_logger("worker")
 _IN_ORDER: Final = (Origin.SWEEP, Origin.BASELINE)
 """Origins whose messages come in the order of answering."""
+_NOTHING: Final = "0-0"
+"""The id before all entries."""
 
 
 class OutageBook(Protocol):
@@ -32,6 +34,9 @@ class OutageBook(Protocol):
 
     async def find_outage_end(self) -> datetime | None:
         """Give when the last outage of the whole service ended; None where none is known."""
+
+    async def find_web_return(self) -> datetime | None:
+        """Give when web was there again after it had been away alone; None where it never was."""
 
     async def find_read(self, mailboxes: Collection[MailboxKey], *, since: datetime) -> frozenset[MailboxKey]:
         """Give those whose messages up to that moment have been fed, or cannot be read."""
@@ -45,20 +50,23 @@ class CatchUpLimits:
         wait_max_s: for a keeper to lead, and then for it to read the inboxes; 0 waits for neither.
         ask_s, ask_every_s: a worker that starts asks so long, and so often, whether a keeper leads, before it
             puts anything off: were the worker alone away, that would lose its place.
+        late_s: a worker that starts so long after the outage was away by itself: inboxes that were read by
+            then hold nothing up, for what it finds lies on the stream in the order in which it came.
         look_first_s, look_max_s: an entry that waits is looked at again after so long, ever more seldom.
     """
 
     wait_max_s: float = 60.0
     ask_s: float = 3.0
     ask_every_s: float = 0.1
+    late_s: float = 10.0
     look_first_s: float = 0.5
     look_max_s: float = 5.0
 
 
 class CatchingUp:
-    """Lets entries through, or puts them off; of use at the start of a worker, and then never again.
+    """Lets entries through, or puts them off: at the start of a worker, and when web was away.
 
-    A worker that outlived the outage does not wait: it has read what came when it came.
+    A worker that outlived an outage of the keepers does not wait: it has read what came when it came.
     """
 
     def __init__(
@@ -76,13 +84,15 @@ class CatchingUp:
         self._clock = clock
         self._limits = limits or CatchUpLimits()
         self._looking = asyncio.Lock()
+        self._started_at = clock.now()
         self._began_at: datetime | None = None
         self._led_at: datetime | None = None
         self._outage_end: datetime | None = None
+        self._web_returned_at: datetime | None = None
         self._until = clock.now()
         self._read_up_to: dict[MailboxKey, str] = {}
         self._held = 0
-        self._is_over = self._limits.wait_max_s <= 0
+        self._is_over = False
 
     async def let_through(self, taken: Sequence[Delivered], watch: WatchList) -> Sequence[Delivered]:
         """Give the entries that may be processed now, in order; the others were put off.
@@ -93,11 +103,12 @@ class CatchingUp:
         Raises:
             StreamError: Redis is away; what was not put off stays pending.
         """
-        if self._is_over:
-            return taken
         inboxes = {delivered.id: find_inboxes(delivered, watch) for delivered in taken}
+        needed = frozenset[MailboxKey]().union(*inboxes.values())
+        if self._limits.wait_max_s <= 0 or (self._is_over and not needed):
+            return taken
         async with self._looking:
-            await self._look(frozenset().union(*inboxes.values()))
+            await self._look(needed)
         held = [one for one in taken if not self._is_over and self._has_to_wait(one, inboxes[one.id])]
         await asyncio.gather(*(self._put_off(one, inboxes[one.id]) for one in held))
         waiting = {one.id for one in held}
@@ -108,6 +119,9 @@ class CatchingUp:
         if self._began_at is None:
             await self._begin()
         now = self._clock.now()
+        await self._look_for_web(now)
+        if self._is_over:
+            return
         if self._outage_end is None:
             await self._look_for_outage(now)
         if now >= self._until:
@@ -138,10 +152,23 @@ class CatchingUp:
             ended_at = min(self._outage_end, now)  # by the keeper's clock, which may go ahead
         self._until = ended_at + timedelta(seconds=self._limits.wait_max_s)
 
+    async def _look_for_web(self, now: datetime) -> None:
+        """Begin to wait where web has come back: Graph sends again what nobody took."""
+        returned_at = await self._book.find_web_return()
+        if returned_at is None or returned_at == self._web_returned_at:
+            return
+        self._web_returned_at = returned_at
+        until = min(returned_at, now) + timedelta(seconds=self._limits.wait_max_s)
+        if now < until:
+            self._read_up_to.clear()
+            self._began_at, self._outage_end, self._until, self._held = now, returned_at, until, 0
+            self._is_over = False
+
     async def _look_into_inboxes(self, inboxes: frozenset[MailboxKey], outage_end: datetime) -> None:
         read = await self._book.find_read(inboxes, since=outage_end) if inboxes else ()
         if read:
-            up_to = await self._intake.find_last_id()
+            is_late = self._started_at - outage_end > timedelta(seconds=self._limits.late_s)
+            up_to = _NOTHING if is_late else await self._intake.find_last_id()
             self._read_up_to |= dict.fromkeys(read, up_to)
 
     def _has_to_wait(self, delivered: Delivered, inboxes: frozenset[MailboxKey]) -> bool:

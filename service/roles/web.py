@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from service.intake.appender import Appender
 from service.intake.listener import PublicListener
@@ -10,14 +11,26 @@ from service.roles.witness import Witness
 
 
 class WebRole:
-    """The public listener and the one connection over which it stores; beside it a witness of the state."""
+    """The public listener and the one connection over which it stores; beside it a witness of the state.
+
+    Args:
+        before: done before anything is taken; never raises, and is bounded.
+    """
 
     name = "web"
 
-    def __init__(self, *, listener: PublicListener, appender: Appender, witness: Witness) -> None:
+    def __init__(
+        self,
+        *,
+        listener: PublicListener,
+        appender: Appender,
+        witness: Witness,
+        before: Callable[[], Awaitable[None]],
+    ) -> None:
         self._listener = listener
         self._appender = appender
         self._witness = witness
+        self._before = before
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then let requests under way be stored and answered.
@@ -25,6 +38,7 @@ class WebRole:
         Raises:
             ConfigError: the address cannot be listened on.
         """
+        await self._before()
         async with asyncio.TaskGroup() as group:
             appending = group.create_task(self._appender.run())
             group.create_task(self._witness.run(stop))

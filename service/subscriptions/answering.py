@@ -194,6 +194,8 @@ class Answering:
                 is_open = record.fault is not None or not _is_since(record.created_at, request)
             case RequestKind.DELETE:
                 is_open = record.deleted_at is None
+            case RequestKind.WEB_RETURNED:
+                is_open = not _is_after(mailbox.complete_at, request.at)
             case RequestKind.MISSED | RequestKind.BASELINED:
                 is_open = True
             case _:
@@ -202,7 +204,7 @@ class Answering:
 
     def _ask(self, request: Request, name: str) -> Duty:
         match request.kind:
-            case RequestKind.MISSED:
+            case RequestKind.MISSED | RequestKind.WEB_RETURNED:
                 return self._reading.ask_round(name)
             case RequestKind.RESYNC:
                 return self._ask_full(request, name)

@@ -175,13 +175,14 @@ class RequestKind(StrEnum):
     """What the leading keeper can be asked for.
 
     The first three are Graph's lifecycle notifications; `baselined` comes from the worker, when it has done
-    the last entry of an owner's baseline; the rest are an operator's.
+    the last entry of an owner's baseline, `webReturned` from web that was away; the rest are an operator's.
     """
 
     MISSED = "missed"
     REMOVED = "subscriptionRemoved"
     REAUTHORIZE = "reauthorizationRequired"
     BASELINED = "baselined"
+    WEB_RETURNED = "webReturned"
     RESYNC = "resync"
     RENEW = "renew"
     RECREATE = "recreate"
@@ -233,17 +234,18 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """A time in which no keeper led, as the keeper found it that ended it.
+    """A time in which no keeper led, or no web listened, as the process found it that ended it.
 
     Attributes:
-        ended_at: when that keeper began to lead; every resource is read from then on.
+        ended_at: when it did; every resource is read from then on.
     """
 
     ended_at: datetime
 
 
 LAST_OUTAGE: Final = "last"
-"""The one name in the book of outages."""
+WEB_OUTAGE: Final = "web"
+"""Names in the book of outages: of the whole service, and of web alone, which writes its own."""
 Record = SubscriptionRecord | MailboxRecord | OwnerProgress | Request | Outage
 
 

@@ -21,6 +21,7 @@ from tests.trials.readings import MeetingName
 BLOCK_MS: Final = 200
 COUNT: Final = 1000
 OUTAGE_WAIT_S: Final = 0.1
+CANCEL_AGAIN_S: Final = 1.0
 
 
 class Consumer:
@@ -72,5 +73,6 @@ async def open_consumer(url: str) -> AsyncIterator[Consumer]:
     try:
         yield consumer
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        while not task.done():  # the client may swallow one while it connects
+            task.cancel()
+            await asyncio.wait([task], timeout=CANCEL_AGAIN_S)

@@ -12,6 +12,8 @@ from tests.trials.ground import Ground, Size, open_ground
 from tests.trials.history import History
 
 ANSWERS_EACH: Final = 3
+SELDOM: Final = {"RESPONSE_SYNC_SWEEP_INTERVAL_S": "3600"}
+"""No sweep comes to help: what is told is told because of what happened."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +43,10 @@ ABSENCES: Final = (
 async def run(history: History, size: Size, place: Path) -> None:
     """Stop the service, and then each part of it alone.
 
-    Everything is told, in order: what a sweep finds comes in the order of answering, what Graph kept waits
-    for it, and of what waited for a worker messages go before events.
+    Everything is told, in order: what is read after an absence comes in the order of answering, what Graph
+    kept waits for it, and of what waited for a worker messages go before events.
     """
-    async with open_ground(history, size, place) as ground:
+    async with open_ground(history, size, place, changes=SELDOM) as ground:
         await ground.crowd.meet(size.meetings, size=size.size)
         await ground.start_service()
         await _answer_all(ground, 1)

@@ -137,6 +137,14 @@ async def test_an_event_is_put_off_again_where_the_worker_is_still_behind_but_no
     assert await back.give(entry) == ["e"]
 
 
+async def test_what_a_dead_worker_had_taken_begins_to_wait_anew() -> None:
+    back = Return()
+    entry = back.stream.put(1000, "event", "e", held_since="2026-03-01T00:00:00Z")
+    back.stream.put(100_000, "message", "m")
+    assert await back.give(replace(entry, deliveries=2)) == []
+    assert [again.held_since for again, _ in back.stream.deferred] == ["2026-03-02T00:00:00Z"]
+
+
 async def test_a_clock_of_another_worker_that_goes_ahead_keeps_no_event_for_ever() -> None:
     back = Return()
     entry = back.stream.put(1000, "event", "e", held_since="2027-03-02T00:00:00Z")

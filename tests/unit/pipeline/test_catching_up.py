@@ -23,6 +23,7 @@ class Keeper:
 
     led_at: datetime | None = None
     outage_end: datetime | None = None
+    web_return: datetime | None = None
     read: set[str] = field(default_factory=set)
     leads_after: int | None = None
 
@@ -42,8 +43,11 @@ class Keeper:
     async def find_outage_end(self) -> datetime | None:
         return self.outage_end
 
+    async def find_web_return(self) -> datetime | None:
+        return self.web_return
+
     async def find_read(self, mailboxes: Collection[MailboxKey], *, since: datetime) -> frozenset[MailboxKey]:
-        assert since == self.outage_end
+        assert since == (self.web_return or self.outage_end)
         return frozenset(one for one in mailboxes if one in self.read)
 
 
@@ -188,3 +192,45 @@ async def test_an_entry_that_waits_is_looked_at_ever_more_seldom() -> None:
 async def test_a_limit_of_zero_lets_everything_through() -> None:
     restart = Restart(wait_max_s=0)
     assert await restart.give("event owner", "message adele") == ["event owner", "message adele"]
+
+
+async def test_when_web_was_away_a_worker_that_lived_through_it_waits_for_the_inboxes_too() -> None:
+    restart = Restart()
+    restart.keeper.leads_after = 2
+    assert await restart.give("event owner") == ["event owner"]
+    restart.pass_time(3600)
+    restart.keeper.web_return = restart.clock.now()
+    assert await restart.give("event owner", "message adele") == []
+    restart.keeper.read = {"adele"}
+    restart.intake.waiting = [Delivered(id=f"{restart.last + 2}-0", fields={})]
+    assert await restart.give("event owner", "message adele") == []
+    assert await restart.give("event owner", "message adele") == ["event owner", "message adele"]
+
+
+async def test_for_a_web_that_came_back_nobody_waits_longer_than_the_limit_and_only_once() -> None:
+    restart = Restart()
+    restart.keeper.leads_after = 2
+    await restart.give("event owner")
+    restart.keeper.web_return = restart.clock.now()
+    assert await restart.give("event owner") == []
+    restart.pass_time(WAIT_S)
+    assert await restart.give("event owner") == ["event owner"]
+    assert await restart.give("event owner") == ["event owner"]
+
+
+async def test_a_web_that_came_back_long_ago_makes_nobody_wait() -> None:
+    restart = Restart()
+    restart.keeper.leads_after = 2
+    restart.keeper.web_return = restart.clock.now() - timedelta(seconds=WAIT_S)
+    assert await restart.give("event owner") == ["event owner"]
+
+
+async def test_a_worker_that_starts_long_after_an_outage_takes_what_lies_there_as_it_lies() -> None:
+    restart = Restart()
+    restart.keeper.leads_after = 2
+    restart.keeper.outage_end = restart.clock.now() - timedelta(seconds=WAIT_S / 2)
+    restart.keeper.read = {"adele"}
+    restart.intake.waiting = [Delivered(id="1000-0", fields={})]
+    entries = ["message adele", "event owner", "message adele"]
+    assert await restart.give(*entries) == entries
+    assert await restart.give("event bob") == [], "an inbox that was not read is waited for"

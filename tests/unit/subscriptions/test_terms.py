@@ -10,13 +10,14 @@ from service.intake.client_state import ResourceKind
 from service.ports import Book
 from service.reconcile.model import MailboxKey
 from service.subscriptions.assembly import KeeperOptions
-from service.subscriptions.outage import OutageReader
-from service.subscriptions.records import Fault, FaultKind, MailboxRecord, encode
+from service.subscriptions.outage import OutageReader, WebReturn
+from service.subscriptions.records import WEB_OUTAGE, Fault, FaultKind, MailboxRecord, encode
 from tests.unit.subscriptions.play import (
     ADELE_INBOX,
     ALEX_EVENTS,
     Play,
     event,
+    message,
     walkthrough,
     watching,
 )
@@ -162,3 +163,50 @@ async def test_who_must_catch_up_learns_which_inboxes_were_read_since_or_cannot_
         fault = Fault(kind=kind, words="", attempts=1, since=later, retry_at=later)
         await play.records.write(Book.MAILBOXES, {"inbox/id-adele": encode(MailboxRecord(fault=fault))})
         assert await outages.find_read({adele}, since=later) == (set() if is_waited_for else {adele})
+
+
+# --- web alone away ---
+
+
+def build_return(play: Play, *, is_another_there: bool = False) -> WebReturn:
+    async def is_there() -> bool:
+        return is_another_there
+
+    return WebReturn(
+        records=play.records, generation=play.generation, is_another_there=is_there, clock=play.clock
+    )
+
+
+async def test_a_web_that_was_away_alone_has_everything_read_and_says_since_when() -> None:
+    play = await watching()
+    keeper = play.build_keeper("keeper-2")
+    await play.run(keeper, seconds=6)
+    outages = OutageReader(records=play.records, messages=ResourceKind.INBOX)
+    assert await outages.find_web_return() is None
+    play.clock.advance(60)
+    play.tenant.put_item("calendar/id-alex", event("answered"))
+    play.tenant.put_item("inbox/id-adele", message("answer"))
+    await build_return(play).note()
+    returned_at = await outages.find_web_return()
+    assert returned_at is not None
+    await play.run(keeper, seconds=3)
+    assert [one.item for one in play.intake.entries] == ["answer", "answered"]
+    assert await outages.find_read({MailboxKey("id-adele")}, since=returned_at) == {"id-adele"}
+    assert play.records.books[Book.REQUESTS] == {}
+
+
+async def test_a_web_beside_others_and_the_very_first_say_nothing() -> None:
+    play = await watching()
+    await build_return(play, is_another_there=True).note()
+    play.generation.is_there = False
+    await build_return(play).note()
+    assert WEB_OUTAGE not in play.records.books[Book.OUTAGES]
+    assert play.records.books[Book.REQUESTS] == {}
+
+
+async def test_a_web_that_comes_back_while_redis_is_away_listens_all_the_same() -> None:
+    play = await watching()
+    play.records.is_away = True
+    await build_return(play).note()
+    play.records.is_away = False
+    assert WEB_OUTAGE not in play.records.books[Book.OUTAGES]
