@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from service.intake.appender import Appender, Durability
 from service.intake.listener import PublicListener, build_tls_context
 from service.intake.notification import build_rules
 from service.intake.open_files import allow_connections
-from service.intake.webhook import Webhook
+from service.intake.webhook import Append, Webhook
 from service.limits.web import take_carried_limits, take_listener_limits, take_webhook_limits
 from service.metrics import Metrics
 from service.pulse.reading import read_vitals
@@ -32,6 +33,7 @@ def build_web(settings: Settings, streams: Streams, metrics: Metrics, tracing: T
     """
     clock = SystemClock()
     appender = _build_appender(settings, streams, metrics, clock)
+    returning = _build_return(settings, streams, clock)
     rules = build_rules(
         derive_keys(settings),
         tenant_id=settings.tenant_id,
@@ -40,7 +42,7 @@ def build_web(settings: Settings, streams: Streams, metrics: Metrics, tracing: T
         carried=take_carried_limits(settings),
     )
     webhook = Webhook(
-        appender.append,
+        _build_append(appender, returning),
         rules,
         clock=clock,
         metrics=metrics,
@@ -61,8 +63,17 @@ def build_web(settings: Settings, streams: Streams, metrics: Metrics, tracing: T
         tls=tls,
     )
     witness = Witness(streams.generation, clock, every_s=settings.witness_interval_s)
-    returning = _build_return(settings, streams, clock)
-    return WebRole(listener=listener, appender=appender, witness=witness, before=returning.note)
+    return WebRole(listener=listener, appender=appender, witness=witness, settle=returning.note)
+
+
+def _build_append(appender: Appender, returning: WebReturn) -> Append:
+    """Give what stores a POST, once it is written down that web is there again."""
+
+    async def append(entries: Sequence[Mapping[str, str]], tokens: Mapping[str, str], /) -> None:
+        await returning.settled()
+        await appender.append(entries, tokens)
+
+    return append
 
 
 def _build_return(settings: Settings, streams: Streams, clock: Clock) -> WebReturn:

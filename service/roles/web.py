@@ -14,7 +14,7 @@ class WebRole:
     """The public listener and the one connection over which it stores; beside it a witness of the state.
 
     Args:
-        before: done before anything is taken; never raises, and is bounded.
+        settle: has to be done before anything is stored, of which the listener sees to it; ends by itself.
     """
 
     name = "web"
@@ -25,12 +25,12 @@ class WebRole:
         listener: PublicListener,
         appender: Appender,
         witness: Witness,
-        before: Callable[[], Awaitable[None]],
+        settle: Callable[[], Awaitable[None]],
     ) -> None:
         self._listener = listener
         self._appender = appender
         self._witness = witness
-        self._before = before
+        self._settle = settle
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then let requests under way be stored and answered.
@@ -38,10 +38,10 @@ class WebRole:
         Raises:
             ConfigError: the address cannot be listened on.
         """
-        await self._before()
         async with asyncio.TaskGroup() as group:
             appending = group.create_task(self._appender.run())
             group.create_task(self._witness.run(stop))
+            group.create_task(self._settle())
             await self._listener.start()
             try:
                 await stop.wait()

@@ -39,12 +39,12 @@ _CLOCKS_DIFFER_S: Final = 5.0
 
 
 class WebReturn:
-    """Writes down that web is there again, before it takes anything, where none was there meanwhile.
+    """Writes down that web is there again, before it stores anything, where none was there meanwhile.
 
     Args:
         is_another_there: tells whether another web lives, so that Graph had somebody to deliver to. May raise
             `StreamError`.
-        timeout_s: nothing is taken for so long at most.
+        timeout_s: nothing is stored for so long at most.
     """
 
     def __init__(
@@ -61,6 +61,11 @@ class WebReturn:
         self._is_another_there = is_another_there
         self._clock = clock
         self._timeout_s = timeout_s
+        self._is_settled = asyncio.Event()
+
+    async def settled(self) -> None:
+        """Wait until it is noted, or is not going to be."""
+        await self._is_settled.wait()
 
     async def note(self) -> None:
         """Note it for the workers, and have the keeper read everything; nothing where it all begins.
@@ -73,6 +78,8 @@ class WebReturn:
                     await self._write(self._clock.now() - timedelta(seconds=_CLOCKS_DIFFER_S))
         except (StreamError, TimeoutError) as error:
             _log.warning("web.return_unnoted", error=str(error) or "no answer in time")
+        finally:
+            self._is_settled.set()
 
     async def _write(self, ended_at: datetime) -> None:
         await self._records.write(Book.OUTAGES, {WEB_OUTAGE: encode(Outage(ended_at=ended_at))})
