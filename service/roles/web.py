@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from service.intake.appender import Appender
 from service.intake.listener import PublicListener
@@ -25,7 +26,7 @@ class WebRole:
         listener: PublicListener,
         appender: Appender,
         witness: Witness,
-        settle: Callable[[], Awaitable[None]],
+        settle: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         self._listener = listener
         self._appender = appender
