@@ -222,11 +222,18 @@ async def lose_and_regain(surroundings: Surroundings, tenant: Asking) -> None:
     code, _, errors = await sign_in(surroundings, tenant, ADELE)
     assert code == 0, errors
 
-    async def is_well() -> bool:
-        _, rows, _ = await surroundings.run("subscriptions", "list")
-        return not any(list_faults(rows).values()) and all(row["graph"] for row in rows)
+    await wait_for(lambda: are_watched(surroundings))
+    _, rows, _ = await surroundings.run("subscriptions", "list")
+    assert not any(list_faults(rows).values()), rows
+    assert all(row["graph"] for row in rows)
 
-    await wait_for(is_well)
+
+async def are_watched(surroundings: Surroundings) -> bool:
+    """Tell whether every mailbox is watched; asks the dashboard, since a command is a process each time."""
+    url = f"http://127.0.0.1:{surroundings.ports['admin']}/api/now"
+    async with aiohttp.ClientSession(trust_env=False) as session, session.get(url) as answer:
+        mailboxes = (await answer.json())["mailboxes"]
+    return all(one["state"] == "watched" and one["endsAt"] for one in mailboxes)
 
 
 async def test_nothing_is_kept_of_who_was_not_named_or_declined(
