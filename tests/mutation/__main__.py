@@ -24,13 +24,17 @@ PLACE = ROOT / "service" / "reconcile"
 FILES = (
     "attendee.py",
     "counting.py",
+    "decide.py",
     "derive.py",
     "emit.py",
     "facts.py",
     "journal.py",
+    "matching.py",
+    "notified.py",
     "persons.py",
     "places.py",
     "rules.py",
+    "told.py",
 )
 LIMIT_S = 300.0
 TOLD_EVERY = 50
