@@ -104,6 +104,7 @@ def _build_streams(settings: Settings, link: RedisLink) -> Streams:
             stream_entries_max=settings.stream_maxlen,
             state_lifetime_min_s=settings.state_lifetime_min_s,
             forgotten_kept_s=settings.forgotten_kept_s,
+            gone_kept_s=settings.gone_kept_s,
             seen=generation.seen,
         ),
         records=records,

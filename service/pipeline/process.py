@@ -231,6 +231,8 @@ class Processor:
         """Look into the calendar for an event that Graph does not find by its id."""
         known = await self._states.find_event(owner.key, EventId(entry.item))
         if known is None:
+            if self._notified is not None:  # what tells of it may still be on its way
+                await self._states.note_gone(owner.key, EventId(entry.item))
             return Processed(ending=Ending.NEVER_KNOWN)
         meeting, instance = known
         facts = await self._calendar.look_for_missing(owner, meeting, instance)

@@ -15,6 +15,7 @@ from service.reconcile.model import (
     WHOLE,
     CalendarEvent,
     EventFact,
+    EventId,
     Fact,
     MailboxKey,
     MeetingKey,
@@ -51,10 +52,21 @@ class ToldItems:
             return None
         state = await read_state(self._states, owner.key, event.meeting)
         fact = event_fact(owner, event)
-        if _may_be_over(entry, state.facts) or is_sight_needed(state.facts, fact, event.cancelled):
+        may_be_over = await self._may_be_over(entry, owner.key, state.facts)
+        if may_be_over or is_sight_needed(state.facts, fact, event.cancelled):
             self._on_order_unclear(entry)
             return await self._reader.fetch_event(owner.key, event.details.id)
         return replace(event, seen=stamp_with(state.facts.instance(fact.instance), event.seen))
+
+    async def _may_be_over(self, entry: IntakeEntry, owner: OwnerKey, held: MeetingFacts) -> bool:
+        """Tell whether a meeting of which no event was read may have ended before its notification came.
+
+        Whoever is told first that it was changed is told late, as after an outage or when an owner is put
+        back; its end may have been told before, when nobody knew it. A deletion may overtake the creation.
+        """
+        if any(one.head is not None for one in held.instances.values()):
+            return False
+        return entry.change == "updated" or await self._states.was_gone(owner, EventId(entry.item))
 
     async def complete(
         self,
@@ -85,15 +97,6 @@ class ToldItems:
 
     async def _read_head(self, owner: OwnerKey, meeting: MeetingKey) -> EventHead | None:
         return (await read_state(self._states, owner, meeting)).facts.instance(WHOLE).head
-
-
-def _may_be_over(entry: IntakeEntry, held: MeetingFacts) -> bool:
-    """Tell whether a meeting of which no event was read may have ended before its notification came.
-
-    Whoever is told first that it was changed is told late, as after an outage or when an owner is put back;
-    its end may have been told before, when nobody knew it.
-    """
-    return entry.change == "updated" and all(one.head is None for one in held.instances.values())
 
 
 def _find_version(found: Iterable[Fact]) -> EventFact | None:

@@ -158,6 +158,12 @@ class StateStore(Protocol):
     async def find_event(self, owner: OwnerKey, event: EventId) -> tuple[MeetingKey, InstanceKey] | None:
         """Tell to which meeting and instance an event id belonged; None where it was never committed."""
 
+    async def note_gone(self, owner: OwnerKey, event: EventId) -> None:
+        """Remember for a while that an event was deleted of which nothing was ever committed."""
+
+    async def was_gone(self, owner: OwnerKey, event: EventId) -> bool:
+        """Tell whether `note_gone` was told of the event a while ago."""
+
     async def list_meetings(self, owner: OwnerKey) -> tuple[MeetingKey, ...]:
         """Give every meeting of the owner that has state, in order."""
 

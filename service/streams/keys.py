@@ -42,7 +42,7 @@ class Lifetime(StrEnum):
     VOUCHER = "voucher"
     """Expires by itself: once its notifications were judged within minutes, else after `TOKENS_KEPT_S`."""
     LEASE = "lease"
-    """Expires by itself unless it is renewed, after seconds or minutes; a removal's mark after an hour."""
+    """Expires by itself unless it is renewed, after seconds or minutes; marks of what ended after hours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +107,8 @@ KEYS: Final = (
         purpose="meeting and instance of an event id, or of `uid:` and what answers name"),
     Key(pattern="{PARTITION}:forgotten:<digest>", type="string", lifetime=Lifetime.LEASE, writer="keeper",
         purpose="an owner who was just taken off the roster, as a digest: nothing is committed for them"),
+    Key(pattern="{PARTITION}:gone:<digest>", type="string", lifetime=Lifetime.LEASE, writer="worker",
+        purpose="an event, as a digest, that was deleted before it was read: what tells of it late is old"),
     Key(pattern="{PARTITION}:due", type="zset", lifetime=Lifetime.DRAINED, writer="worker",
         purpose="retries, timers and looks by the time at which they come due"),
     Key(pattern="{PARTITION}:due-entries", type="hash", lifetime=Lifetime.DRAINED, writer="worker",
@@ -219,13 +221,20 @@ class KeyNames:
 
     def forgotten(self, owner: OwnerKey) -> str:
         """Name the mark of a forgotten owner, whom it must not name itself."""
-        partition = self.updates(self.partition_of(owner))
-        return f"{{{partition}}}:forgotten:{hashlib.sha256(_to_bytes(owner)).hexdigest()}"
+        return self._of_digest("forgotten", owner, owner)
+
+    def gone(self, owner: OwnerKey, event: EventId) -> str:
+        """Name the mark of an event that was never read; it names neither the event nor the owner."""
+        return self._of_digest("gone", owner, f"{owner}/{event}")
 
     def owner_patterns(self, owner: OwnerKey) -> tuple[str, ...]:
         """Give glob patterns for SCAN that together match every key whose name holds the owner."""
         names = (f"{self._of_owner(kind, owner)}:" for kind in ("meeting", "event"))
         return (*(f"{escape_glob(name)}*" for name in names), escape_glob(self.meetings(owner)))
+
+    def _of_digest(self, kind: str, owner: OwnerKey, text: str) -> str:
+        partition = self.updates(self.partition_of(owner))
+        return f"{{{partition}}}:{kind}:{hashlib.sha256(_to_bytes(text)).hexdigest()}"
 
     def _of_owner(self, kind: str, owner: OwnerKey) -> str:
         return f"{{{self.updates(self.partition_of(owner))}}}:{kind}:{encode_text(owner)}"

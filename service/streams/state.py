@@ -43,6 +43,7 @@ class RedisStateStore:
         stream_entries_max: int = 1_000_000,
         state_lifetime_min_s: float = 86_400,
         forgotten_kept_s: float = 3600,
+        gone_kept_s: float = 14_400,
         seen: Callable[[int], int] = lambda _: 0,
     ) -> None:
         """Prepare; nothing is sent.
@@ -52,6 +53,7 @@ class RedisStateStore:
             state_lifetime_min_s: a state lives at least so long by Redis' clock, whatever `expires_at` says,
                 so that an entry that is delivered again meets the state which it made.
             forgotten_kept_s: work that was begun before an owner was forgotten is refused for so long.
+            gone_kept_s: a deletion of what was never read is remembered for so long.
             seen: gives the highest watermark seen of a partition; nothing is committed to an older state.
         """
         self._link = link
@@ -60,6 +62,7 @@ class RedisStateStore:
         self._seen = seen
         self._state_lifetime_min_ms = to_duration_ms(state_lifetime_min_s)
         self._forgotten_kept_ms = to_duration_ms(forgotten_kept_s)
+        self._gone_kept_ms = to_duration_ms(gone_kept_s)
 
     async def read(self, owner: OwnerKey, meeting: MeetingKey) -> StoredMeeting:
         """Give the state.
@@ -104,6 +107,22 @@ class RedisStateStore:
             return None
         meeting, instance = msgspec.json.decode(text, type=tuple[str, str])
         return MeetingKey(meeting), InstanceKey(instance)
+
+    async def note_gone(self, owner: OwnerKey, event: EventId) -> None:
+        """Remember for a while that an event was deleted of which nothing was ever committed.
+
+        Raises:
+            StreamError: Redis refused or is away.
+        """
+        await self._link.call("SET", self._keys.gone(owner, event), "1", "PX", self._gone_kept_ms)
+
+    async def was_gone(self, owner: OwnerKey, event: EventId) -> bool:
+        """Tell whether `note_gone` was told of the event a while ago.
+
+        Raises:
+            StreamError: Redis refused or is away.
+        """
+        return bool(await self._link.call("EXISTS", self._keys.gone(owner, event)))
 
     async def list_meetings(self, owner: OwnerKey) -> tuple[MeetingKey, ...]:
         """Give every meeting of the owner that has state, in order.

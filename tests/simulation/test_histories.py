@@ -41,9 +41,9 @@ BROKE = {
     92000319: "an answer to a time that came back, which revives, was held against the service",
     93000044: "entries that were handed out in a long outage were buried as ones that kill workers",
     93000084: "a delegate's inbox that failed while an owner was added was not read anew for them",
-    91000632: "a meeting that was deleted while a worker was dead was over and had people",
-    93000133: "a meeting that was deleted between two sweeps was over and had people",
-    93000279: "a meeting that was deleted with notifications missing was over and had people",
+    91000632: "a meeting whose deletion overtook its creation while workers died had people",
+    93000133: "a meeting whose deletion overtook its creation was over and had people",
+    940002146: "a meeting whose deletion overtook its creation while the web was down had people",
     93000385: "who had left a series was told at an occurrence by a second reading only",
     7200079: "a series without an occurrence left, which no view of the calendar shows, was to be known",
 }

@@ -299,6 +299,19 @@ async def test_mark_of_a_forgotten_owner_ends_and_does_not_name_them(streams: St
     assert 0 < await streams.link.call("PTTL", mark) <= 60_000
 
 
+async def test_deletion_of_what_was_never_read_is_remembered_for_a_while_and_names_nobody(
+    streams: Streams,
+) -> None:
+    states = RedisStateStore(streams.link, streams.keys, gone_kept_s=60)
+    await states.note_gone(OWNER, EventId("e1"))
+    assert await states.was_gone(OWNER, EventId("e1"))
+    assert not await states.was_gone(OWNER, EventId("e2"))
+    assert not await states.was_gone(OwnerKey("other"), EventId("e1"))
+    [mark] = [name for name in await list_names(streams) if ":gone:" in name]
+    assert OWNER not in mark
+    assert 0 < await streams.link.call("PTTL", mark) <= 60_000
+
+
 # --- Lifetimes ---
 
 

@@ -57,6 +57,7 @@ class MemoryStates:
     published: list[Mapping[str, str]] = field(default_factory=list)
     commits: list[Commit] = field(default_factory=list)
     event_ids: dict[tuple[str, str], tuple[MeetingKey, InstanceKey]] = field(default_factory=dict)
+    gone: set[tuple[OwnerKey, EventId]] = field(default_factory=set)
 
     async def read(self, owner: OwnerKey, meeting: MeetingKey) -> StoredMeeting:
         self.reads += 1
@@ -90,6 +91,12 @@ class MemoryStates:
 
     async def find_event(self, owner: OwnerKey, event: EventId) -> tuple[MeetingKey, InstanceKey] | None:
         return self.event_ids.get((owner, event))
+
+    async def note_gone(self, owner: OwnerKey, event: EventId) -> None:
+        self.gone.add((owner, event))
+
+    async def was_gone(self, owner: OwnerKey, event: EventId) -> bool:
+        return (owner, event) in self.gone
 
     async def list_meetings(self, owner: OwnerKey) -> tuple[MeetingKey, ...]:
         return tuple(MeetingKey(meeting) for key, meeting in sorted(self.meetings) if key == owner)

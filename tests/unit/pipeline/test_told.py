@@ -218,6 +218,19 @@ async def test_what_is_gone_and_told_of_again_is_read() -> None:
     assert world.unclear == ["e1"]
 
 
+async def test_a_meeting_whose_deletion_overtook_its_creation_is_not_taken_for_a_new_one() -> None:
+    world = ToldWorld()
+    entry = IntakeEntry(
+        kind=Kind.EVENT, origin=Origin.NOTIFICATION, mailbox="owner", item="e1", change="deleted"
+    )
+    assert await world.take(entry) is Ending.NEVER_KNOWN
+    world.tell_event("e1", event(1, row("ann")))
+    assert await world.take(replace(entry, change="created")) is Ending.NEVER_KNOWN
+    assert world.states.published == []
+    world.tell_event("e2", event(1, row("ann")))
+    assert await world.take(replace(entry, item="e2", change="created")) is Ending.PUBLISHED
+
+
 async def test_a_meeting_that_is_first_heard_of_by_a_change_is_read_for_it_may_be_over() -> None:
     world = ToldWorld()
     world.tell_event("e1", event(1, row("ann")))
@@ -226,7 +239,7 @@ async def test_a_meeting_that_is_first_heard_of_by_a_change_is_read_for_it_may_b
     )
     assert await world.take(entry) is Ending.NEVER_KNOWN
     assert (world.states.said(), world.unclear) == ([], ["e1"])
-    await world.take(replace(entry, change="created"))
-    world.tell_event("e1", event(2, row("ann", "accepted", 2)))
-    await world.take(entry)
+    for number, change in ((1, "created"), (2, "updated")):
+        world.tell_event("e2", event(number, row("ann", "accepted", 2)))
+        await world.take(replace(entry, item="e2", change=change))
     assert (world.states.said(), world.unclear) == (["attendee.added ann", "response.changed ann"], ["e1"])

@@ -57,6 +57,7 @@ def list_names(keys: KeyNames, owner: OwnerKey, meeting: MeetingKey, event: Even
         "{PARTITION}:meetings:<owner>": keys.meetings(owner),
         "{PARTITION}:event:<owner>:<event id>": keys.event(owner, event),
         "{PARTITION}:forgotten:<digest>": keys.forgotten(owner),
+        "{PARTITION}:gone:<digest>": keys.gone(owner, event),
         "{PARTITION}:due": keys.due(p),
         "{PARTITION}:due-entries": keys.due_entries(p),
     }

@@ -232,6 +232,12 @@ class MemoryStates:
     async def find_event(self, owner: OwnerKey, event: EventId) -> tuple[MeetingKey, InstanceKey] | None:
         raise AssertionError("the keeper looks no event up")
 
+    async def note_gone(self, owner: OwnerKey, event: EventId) -> None:
+        raise AssertionError("the keeper reads no events")
+
+    async def was_gone(self, owner: OwnerKey, event: EventId) -> bool:
+        raise AssertionError("the keeper reads no events")
+
     async def list_meetings(self, owner: OwnerKey) -> tuple[MeetingKey, ...]:
         return tuple(sorted(self.meetings.get(owner, {})))
 
