@@ -17,7 +17,7 @@ from service.reconcile.model import WHOLE, Address, InstanceKey, OwnerKey
 from service.reconcile.state import decode_state
 from service.reconcile.zones import find_zone
 from service.sandbox.extended import MeetingUid
-from service.sandbox.items import Event, MeetingPart, Message
+from service.sandbox.items import Event, Message
 from service.streams.keys import KEYS, Lifetime
 from service.streams.link import to_ms
 from tests.reference.consumer import Entry, Fold, fold_stream, parse_entry
@@ -114,21 +114,16 @@ class Judge:
         is_old = message.received_at < self._tenant.clock.now() - READ_BACK
         if self._deeds.was_away and is_old:
             return False
-        return message.meeting is None or (
-            self._is_held(message.meeting.uid) and not self._is_found_late(message.meeting)
-        )
+        return message.meeting is None or (self._is_held(message.meeting.uid) and not self._may_be_found_late)
 
-    def _is_found_late(self, part: MeetingPart) -> bool:
-        """Tell whether an answer may have been read before anything said for which meeting it is.
+    @property
+    def _may_be_found_late(self) -> bool:
+        """Tell whether answers may have been read before anything said for which meetings they are.
 
-        A series without iCalUId is looked for where its first occurrence was, which may be gone; somebody who
-        comes onto the roster has the answers of their people read before their calendar.
+        A meeting without iCalUId is looked for where it was when it was answered, and may have moved since;
+        somebody who comes onto the roster has the answers of their people read before their calendar.
         """
-        return (
-            self._tenant.world.beliefs.null_ical_uid
-            and part.recurrence is not None
-            and bool(self._operator.returned)
-        )
+        return self._tenant.world.beliefs.null_ical_uid and bool(self._operator.returned)
 
     def _is_held(self, uid: MeetingUid) -> bool:
         """Tell whether the service would read a meeting: one that was forgotten would begin anew."""

@@ -38,6 +38,7 @@ BROKE = {
     91000513: "the sandbox gave two states of an event the same lastModifiedDateTime",
     92000269: "an occurrence that had ended was not told again after a restored backup",
     92000304: "an answer was to find a series without iCalUId whose first occurrence was deleted",
+    95000535: "an answer was to find an occurrence without iCalUId that had moved since",
     92000319: "an answer to a time that came back, which revives, was held against the service",
     93000044: "entries that were handed out in a long outage were buried as ones that kill workers",
     93000084: "a delegate's inbox that failed while an owner was added was not read anew for them",
