@@ -23,6 +23,9 @@ _LOG: Final = structlog.get_logger(__name__)
 _CHUNK_BYTES_SMALL: Final = 16_384
 """What comes in one go with a whole request and is no longer than this is taken to be that request alone."""
 
+_REFUSED_FROM: Final = 400
+_FAILED_FROM: Final = 500
+
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
@@ -37,6 +40,8 @@ class ListenerLimits:
         headers_max: headers of one request.
         heads_bytes_max: of all heads that are still arriving, together; beyond, the largest is closed.
         chunks_max: pieces in which a body may come that has no length; beyond, the connection is closed.
+        refusal_delay_s: how long each refusal is held back.
+        refusals_waiting_max: refusals held back at one time; beyond, they go out at once.
         answer_timeout_s: how long a client may leave its answers unread once they do not fit its socket.
         tls_handshake_timeout_s: for the TLS handshake.
         stop_timeout_s: how long a stop waits for requests under way.
@@ -49,6 +54,8 @@ class ListenerLimits:
     headers_max: int = 64
     heads_bytes_max: int = 4_000_000
     chunks_max: int = 4096
+    refusal_delay_s: float = 0.25
+    refusals_waiting_max: int = 256
     answer_timeout_s: float = 10.0
     tls_handshake_timeout_s: float = 10.0
     stop_timeout_s: float = 15.0
@@ -63,6 +70,7 @@ class Connections(web.Server):
         self.metrics = metrics
         self.limits = limits
         self._heads_bytes = 0
+        self._refusals_waiting = 0
         self._protocol_arguments: dict[str, Any] = {
             "keepalive_timeout": limits.keepalive_timeout_s,
             "max_line_size": limits.header_bytes_max,
@@ -82,6 +90,16 @@ class Connections(web.Server):
         super().connection_made(handler, transport)
         if len(self._connections) > self.limits.connections_max:
             self._abort(self._find_oldest_waiting(handler))
+
+    async def hold_back_refusal(self) -> None:
+        """Let whoever is refused wait: who sends one bad request after another is slowed down, not we."""
+        if self._refusals_waiting >= self.limits.refusals_waiting_max:
+            return
+        self._refusals_waiting += 1
+        try:
+            await asyncio.sleep(self.limits.refusal_delay_s)
+        finally:
+            self._refusals_waiting -= 1
 
     def note_head_bytes(self, change: int) -> None:
         """Note that an unfinished head has grown, or is complete; close the largest of too many."""
@@ -198,6 +216,14 @@ class Connection(web.RequestHandler):
         if self._answers_unread is not None:
             self._answers_unread.cancel()
             self._answers_unread = None
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer; a refusal, also of what the parser could not read, a little later."""
+        if _REFUSED_FROM <= resp.status < _FAILED_FROM:
+            await self._connections.hold_back_refusal()
+        return await super().finish_response(request, resp, start_time)
 
     def handle_error(
         self,

@@ -39,6 +39,8 @@ def take_listener_limits(settings: Settings) -> ListenerLimits:
         headers_max=settings.headers_max,
         heads_bytes_max=settings.heads_bytes_max,
         chunks_max=settings.chunks_max,
+        refusal_delay_s=settings.refusal_delay_s,
+        refusals_waiting_max=settings.refusals_waiting_max,
         answer_timeout_s=settings.answer_timeout_s,
         tls_handshake_timeout_s=settings.tls_handshake_timeout_s,
         stop_timeout_s=settings.drain_s,

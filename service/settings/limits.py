@@ -38,6 +38,8 @@ class WebLimitSettings(BaseSettings):
         4_000_000, description="of all heads that are arriving, together; beyond, the largest is given up"
     )
     chunks_max: Count = Field(4096, description="pieces in which a body without a length may come")
+    refusal_delay_s: Wait = Field(0.25, description="how long a refusal is held back; slows floods down")
+    refusals_waiting_max: Count = Field(256, description="refusals held back at one time")
     answer_timeout_s: Seconds = Field(10.0, description="for a client to read what it is answered")
     tls_handshake_timeout_s: Seconds = Field(10.0, description="at the public listener")
     backlog_max: Count = Field(512, description="connections that the system holds before we take them")

@@ -283,8 +283,39 @@ async def test_large_bodies_wait_for_their_turn_and_small_ones_pass_by(redis_url
         await public.link.call("DEL", public.intake)
 
 
+async def test_who_sends_bad_requests_waits_for_each_refusal_and_nobody_else_does(
+    redis_url: str, prefix: str
+) -> None:
+    limits = ListenerLimits(refusal_delay_s=3600, refusals_waiting_max=2)
+    async with run_public(redis_url, prefix, listener_limits=limits) as public:
+        refused = [asyncio.create_task(public.post(b"{")) for _ in range(3)]
+        (at_once,), held_back = await asyncio.wait(refused, return_when=asyncio.FIRST_COMPLETED)
+        assert at_once.result() == 400, "as many as may be held back are"
+        assert await public.post(GOOD) == 202
+        assert len(held_back) == 2
+        for waiting in held_back:
+            assert not waiting.done()
+            waiting.cancel()
+        await asyncio.wait(held_back)
+        await public.link.call("DEL", public.intake)
+
+
+async def test_what_the_parser_cannot_read_is_refused_later_too(redis_url: str, prefix: str) -> None:
+    limits = ListenerLimits(refusal_delay_s=3600, refusals_waiting_max=1)
+    async with run_public(redis_url, prefix, listener_limits=limits) as public:
+        _, unreadable = await asyncio.open_connection("127.0.0.1", public.port)
+        unreadable.write(b"nonsense\r\n\r\n")
+
+        async def is_refused() -> bool:
+            return public.count("web_requests_total", route="unreadable", status="400") == 1
+
+        await wait_until(is_refused)
+        assert await public.post(b"{") == 400, "the one place is taken by what could not be read"
+        unreadable.close()
+
+
 async def test_a_client_that_leaves_its_answers_unread_is_let_go(redis_url: str, prefix: str) -> None:
-    limits = ListenerLimits(answer_timeout_s=0.2)
+    limits = ListenerLimits(answer_timeout_s=0.2, refusal_delay_s=0)
     async with run_public(redis_url, prefix, listener_limits=limits) as public:
         with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
