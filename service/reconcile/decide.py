@@ -141,7 +141,7 @@ def _expiry(facts: MeetingFacts, now: datetime, limits: DecisionLimits) -> datet
         return now + timedelta(hours=limits.waiting_hours)
     ends = [head.details.ends_at for head in heads]
     known = [end for end in (*ends, _ended_at(facts)) if end is not None]
-    if not known or (None in ends and _ended_at(facts) is None):
+    if None in ends and _ended_at(facts) is None:
         return None
     try:
         end = max(known).to_datetime() + timedelta(days=limits.retention_days)

@@ -60,7 +60,7 @@ class ToldMeeting:
         """Give what a consumer holds: the source's own entry, a removal too, else the series'."""
         instance = self.instance(key)
         own = instance.attendees.get(person)
-        if own is not None or key == WHOLE or instance.is_detached or instance.ending:
+        if own is not None or instance.is_detached or instance.ending:
             return own
         of_series = self.instance(WHOLE).attendees.get(person)
         if of_series is None or not instance.is_moved:

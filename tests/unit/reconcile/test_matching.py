@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from service.reconcile.matching import (
+    find_attendee,
     is_legacy_address,
     normalize_address,
     parse_global_object_id,
     parse_ical_uid,
 )
+from service.reconcile.model import Address
+from tests.unit.pipeline.world import message
+from tests.unit.reconcile.build import response
 
 HEADER = bytes.fromhex("040000008200E00074C5B7101A82E008")
 
@@ -80,3 +85,40 @@ def test_addresses_compare_in_one_form(one: str, other: str) -> None:
 def test_legacy_addresses_are_told_apart() -> None:
     assert is_legacy_address("/O=EXCHANGELABS/OU=X/CN=RECIPIENTS/CN=ANN")
     assert not is_legacy_address("o=x@contoso.com")
+
+
+def test_bytes_that_are_no_global_object_id_name_no_meeting() -> None:
+    assert parse_global_object_id(blob()[:19]) is None
+    assert parse_global_object_id(b"\x05" + blob()[1:]) is None
+    shortest = parse_global_object_id(blob(date=struct.pack(">HBB", 2026, 11, 24))[:20])
+    assert shortest is not None
+    assert shortest.instance == "2026-11-24"
+
+
+def test_a_foreign_meeting_without_a_uid_is_known_by_its_bytes() -> None:
+    nameless = blob(data=b"vCal-Uid\x01\x00\x00\x00\x00")
+    identity = parse_global_object_id(nameless)
+    assert identity is not None
+    assert identity.meeting == nameless.hex().upper()
+
+
+LEGACY = Address("/o=exchangelabs/cn=recipients/cn=ann")
+SMTP = Address("ann@contoso.com")
+
+
+@pytest.mark.parametrize(
+    ("given_as", "smtp", "expected"),
+    [
+        (SMTP, None, SMTP),
+        (SMTP, Address("other@contoso.com"), SMTP),
+        (LEGACY, SMTP, SMTP),
+        (LEGACY, None, LEGACY),
+        (None, SMTP, SMTP),
+        (None, None, None),
+    ],
+)
+def test_who_answered_is_the_sender_of_the_answer_or_who_a_legacy_address_stands_for(
+    given_as: Address | None, smtp: Address | None, expected: Address | None
+) -> None:
+    answer = replace(message(response("ann", "accepted", 1)), attendee=given_as, attendee_smtp=smtp)
+    assert find_attendee(answer) == expected

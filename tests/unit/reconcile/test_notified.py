@@ -13,7 +13,7 @@ from service.reconcile.instant import NS_PER_S, Instant
 from service.reconcile.model import WHOLE, Address, EventFact, EventType, Fact, InstanceKey
 from service.reconcile.notified import is_sight_needed, stamp_with
 from tests.reference.histories import TOLERANCE_S, History, arrivals, histories
-from tests.unit.reconcile.build import event, gone, row
+from tests.unit.reconcile.build import event, gone, response, row
 from tests.unit.reconcile.test_laws import LAW, what_is_so
 
 NEVER = Instant(ns=0, text="0001-01-01T00:00:00Z")
@@ -167,3 +167,13 @@ def test_the_first_answer_to_an_occurrence_makes_it_an_exception_and_no_other_ev
     plain = exception("ann")
     plain = replace(plain, details=replace(plain.details, type=EventType.OCCURRENCE))
     assert not is_sight_needed(hold(series("ann"), plain), told(exception("ann", modified=9)))
+
+
+def test_an_answer_of_somebody_who_is_not_listed_does_not_make_a_series_be_read() -> None:
+    held = hold(series("ann", modified=1), response("bob", "accepted", 2, is_series=True))
+    assert not is_sight_needed(held, told(series("ann", modified=9)))
+
+
+def test_a_series_that_says_an_occurrence_ended_of_which_only_answers_came_is_read() -> None:
+    held = hold(series("ann", modified=1), response("ann", "accepted", 2, instance=DAY))
+    assert is_sight_needed(held, told(series("ann", modified=9)), [InstanceKey(DAY)])
