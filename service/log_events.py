@@ -73,6 +73,7 @@ EVENTS: Final[dict[str, str]] = {
     "tracing.left_off": "traces are asked for and cannot be sent; `words` says why and what to do",
     "tracing.started": "spans are recorded and sent",
     "web.files_limited": "the system allows too few open files for CONNECTIONS_MAX",
+    "web.accept_failed": "the public listener could not take a connection in; `error` says why",
     "web.listening": "the public listener is up",
     "web.return_unnoted": "Redis is away, so what Graph kept while no web listened is told as it comes",
     "web.returned": "no web was there before this one: all is read, and workers wait for it",

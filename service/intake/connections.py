@@ -44,6 +44,7 @@ class ListenerLimits:
         refusals_waiting_max: refusals held back at one time; beyond, they go out at once.
         answer_timeout_s: how long a client may leave its answers unread once they do not fit its socket.
         tls_handshake_timeout_s: for the TLS handshake.
+        handshakes_max: TLS handshakes under way at one time; beyond, the oldest is broken off.
         stop_timeout_s: how long a stop waits for requests under way.
         backlog: connections that the system may hold before we take them.
     """
@@ -58,6 +59,7 @@ class ListenerLimits:
     refusals_waiting_max: int = 256
     answer_timeout_s: float = 10.0
     tls_handshake_timeout_s: float = 10.0
+    handshakes_max: int = 256
     stop_timeout_s: float = 15.0
     backlog: int = 512
 

@@ -6,6 +6,7 @@ What connections may do and cost stands in `connections.py`. Must never listen e
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ import structlog
 
 from service.errors import ConfigError
 from service.intake.connections import Connections, Handle, ListenerLimits
+from service.intake.handshakes import Handshakes
 from service.metrics import Metrics
 
 __all__ = ["ListenerLimits", "PublicListener", "build_tls_context"]
@@ -43,10 +45,13 @@ class PublicListener:
         self._tls = tls
         self._server: Connections | None = None
         self._listener: asyncio.Server | None = None
+        self._handshakes: Handshakes | None = None
 
     @property
     def port(self) -> int:
         """The port that is listened on."""
+        if self._handshakes is not None:
+            return self._handshakes.port
         assert self._listener is not None, "started"
         return int(self._listener.sockets[0].getsockname()[1])
 
@@ -58,27 +63,48 @@ class PublicListener:
         """
         self._server = Connections(self._handle, self._metrics, self._limits)
         try:
-            self._listener = await asyncio.get_running_loop().create_server(
-                self._server,
-                self._host,
-                self._port,
-                ssl=self._tls,
-                backlog=self._limits.backlog,
-                ssl_handshake_timeout=self._limits.tls_handshake_timeout_s if self._tls else None,
-            )
+            if self._tls is None:
+                self._listener = await asyncio.get_running_loop().create_server(
+                    self._server, self._host, self._port, backlog=self._limits.backlog
+                )
+            else:
+                self._handshakes = Handshakes(
+                    self._server,
+                    await self._listen(),
+                    self._tls,
+                    handshakes_max=self._limits.handshakes_max,
+                    timeout_s=self._limits.tls_handshake_timeout_s,
+                )
+                self._handshakes.start()
         except OSError as error:
             raise ConfigError([f"HOST/PORT: cannot listen on {self._host}:{self._port}: {error}"]) from error
         _LOG.info("web.listening", host=self._host, port=self.port, tls=self._tls is not None)
 
+    async def _listen(self) -> socket.socket:
+        """Open the listening socket for `Handshakes`.
+
+        Raises:
+            OSError: the address is taken, or not ours.
+        """
+        found = await asyncio.get_running_loop().getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        listening = socket.create_server(
+            (self._host, self._port), family=found[0][0], backlog=self._limits.backlog
+        )
+        listening.setblocking(False)
+        return listening
+
     async def stop(self) -> None:
         """Take no new connections, let requests under way finish, then close all."""
-        if self._listener is None or self._server is None:
+        if self._server is None:
             return
-        self._listener.close()
+        if self._listener is not None:
+            self._listener.close()
+        if self._handshakes is not None:
+            await self._handshakes.stop()
         await asyncio.sleep(0)  # what was accepted just now gets its turn
         self._server.pre_shutdown()
         await self._server.shutdown(self._limits.stop_timeout_s)
-        self._listener = self._server = None
+        self._listener = self._server = self._handshakes = None
 
 
 def build_tls_context(certificate_file: Path, key_file: Path) -> ssl.SSLContext:

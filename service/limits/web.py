@@ -43,6 +43,7 @@ def take_listener_limits(settings: Settings) -> ListenerLimits:
         refusals_waiting_max=settings.refusals_waiting_max,
         answer_timeout_s=settings.answer_timeout_s,
         tls_handshake_timeout_s=settings.tls_handshake_timeout_s,
+        handshakes_max=settings.handshakes_max,
         stop_timeout_s=settings.drain_s,
         backlog=settings.backlog_max,
     )

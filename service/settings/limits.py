@@ -42,6 +42,9 @@ class WebLimitSettings(BaseSettings):
     refusals_waiting_max: Count = Field(256, description="refusals held back at one time")
     answer_timeout_s: Seconds = Field(10.0, description="for a client to read what it is answered")
     tls_handshake_timeout_s: Seconds = Field(10.0, description="at the public listener")
+    handshakes_max: Count = Field(
+        256, description="TLS handshakes under way at one time; beyond, the oldest is broken off"
+    )
     backlog_max: Count = Field(512, description="connections that the system holds before we take them")
     append_timeout_s: Seconds = Field(2.5, description="for storing a batch; after that it is 503")
     append_waiting_max: Count = Field(10_000, description="requests that wait to be stored; more are 503")

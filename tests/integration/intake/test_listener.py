@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -18,7 +20,12 @@ from service.metrics import Metrics
 
 
 def build_listener(
-    handle: object = None, *, port: int = 0, tls: ssl.SSLContext | None = None, stop_timeout_s: float = 5.0
+    handle: object = None,
+    *,
+    port: int = 0,
+    tls: ssl.SSLContext | None = None,
+    stop_timeout_s: float = 5.0,
+    handshakes_max: int = 256,
 ) -> PublicListener:
     async def answer(_request: web.BaseRequest) -> web.StreamResponse:
         return Reply(202)
@@ -28,7 +35,7 @@ def build_listener(
         host="127.0.0.1",
         port=port,
         metrics=Metrics(),
-        limits=ListenerLimits(stop_timeout_s=stop_timeout_s),
+        limits=ListenerLimits(stop_timeout_s=stop_timeout_s, handshakes_max=handshakes_max),
         tls=tls,
     )
 
@@ -106,19 +113,76 @@ async def test_a_taken_port_is_a_settings_fault() -> None:
     await listener.stop()
 
 
-async def test_tls_is_served_where_a_certificate_is_given(tmp_path: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """A certificate for the listener, and clients that trust it."""
+
+    listener: ssl.SSLContext
+    client: ssl.SSLContext
+
+
+@pytest.fixture
+def certified(tmp_path: Path) -> Certified:
     authority = trustme.CA()
     leaf = authority.issue_cert("localhost")
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     certificate.write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
     leaf.private_key_pem.write_to_path(key)
-    listener = build_listener(tls=build_tls_context(certificate, key))
-    await listener.start()
     client = ssl.create_default_context()
     authority.configure_trust(client)
-    assert await post(listener, ssl_context=client) == 202
-    client.maximum_version = ssl.TLSVersion.TLSv1_2
-    assert await post(listener, ssl_context=client) == 202
+    return Certified(build_tls_context(certificate, key), client)
+
+
+async def test_tls_is_served_where_a_certificate_is_given(certified: Certified) -> None:
+    listener = build_listener(tls=certified.listener)
+    await listener.start()
+    assert await post(listener, ssl_context=certified.client) == 202
+    certified.client.maximum_version = ssl.TLSVersion.TLSv1_2
+    assert await post(listener, ssl_context=certified.client) == 202
+    await listener.stop()
+
+
+async def test_the_oldest_handshakes_make_room_and_who_means_it_passes(certified: Certified) -> None:
+    listener = build_listener(tls=certified.listener, handshakes_max=5)
+    await listener.start()
+    silent = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(20)]
+    assert await post(listener, ssl_context=certified.client) == 202
+    for reader, _ in silent[:15]:
+        with suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 60) == b"", "broken off"
+    for _, writer in silent:
+        writer.close()
+    await listener.stop()
+
+
+@pytest.mark.parametrize("said", [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x01\x00", b"\0" * 100])
+async def test_what_is_no_tls_is_closed_and_nobody_else_notices(certified: Certified, said: bytes) -> None:
+    listener = build_listener(tls=certified.listener)
+    await listener.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    writer.write(said)
+    with suppress(ConnectionError):
+        assert b"HTTP" not in await asyncio.wait_for(reader.read(), 60)
+    writer.close()
+    assert await post(listener, ssl_context=certified.client) == 202
+    await listener.stop()
+
+
+async def test_a_stop_breaks_off_handshakes_that_are_under_way(certified: Certified) -> None:
+    listener = build_listener(tls=certified.listener)
+    await listener.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    await asyncio.wait_for(listener.stop(), 60)
+    with suppress(ConnectionError):
+        assert await asyncio.wait_for(reader.read(), 60) == b""
+    writer.close()
+
+
+async def test_an_address_that_is_taken_is_a_settings_fault_with_tls_too(certified: Certified) -> None:
+    listener = build_listener(tls=certified.listener)
+    await listener.start()
+    with pytest.raises(ConfigError, match="HOST/PORT"):
+        await build_listener(port=listener.port, tls=certified.listener).start()
     await listener.stop()
 
 
