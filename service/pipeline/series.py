@@ -54,6 +54,7 @@ def list_outdated(
     shows that answer, and no notification tells of it. An occurrence that does not lie where the series puts
     it, and is no exception, was read before the series was changed, maybe to what it was. One that has ended,
     and is not among the cancelled of a later version, takes place again: the series moved there and back.
+    One that leaves somebody out was seen too early where its series was not yet known to list them.
     None where the series has become a single meeting: its occurrences are no more.
 
     Args:
@@ -77,11 +78,21 @@ def list_outdated(
         return held
     news = _list_news(series, state)
     outdated = {key for key in held if news & _list_answering(state, key)}
-    if besides is not None and _is_misplaced(besides, series):
+    if besides is not None and (_is_misplaced(besides, series) or _is_seen_early(besides, series, whole)):
         outdated.add(besides.instance)
     if series.sequence != whole.head.sequence:
         outdated |= {key for key in held if key not in cancelled and ended_at(state.facts.instance(key)) >= 0}
     return {key: event for key, event in held.items() if key in outdated}
+
+
+def _is_seen_early(occurrence: EventFact, series: EventFact, held: InstanceFacts) -> bool:
+    """Tell whether an occurrence leaves somebody out, and was seen before the series was seen to list them.
+
+    Whether they left it or were not invited yet, only a later sight of it tells.
+    """
+    listed = {row.address for row in occurrence.rows}
+    missing = [held.attendees[row.address] for row in series.rows if row.address not in listed]
+    return any(one.listed_ns is not None and occurrence.seen.ns < one.listed_ns for one in missing)
 
 
 def _list_rows(instance: InstanceFacts) -> set[Address]:

@@ -106,7 +106,8 @@ class Judge:
             box = self._tenant.world.mailbox(owner.id)
             for event in tuple(box.events.values()):
                 is_known = event.uid.ical_uid(None) in self._held
-                if self._is_held(event.uid) and (is_known or is_in_a_view(box, event)):
+                is_seen = not self._is_long_past(event) and (is_known or is_in_a_view(box, event))
+                if self._is_held(event.uid) and is_seen:
                     yield _announce(Kind.EVENT, owner.id, event.id)
 
     def _is_read(self, message: Message) -> bool:
@@ -124,6 +125,11 @@ class Judge:
         somebody who comes onto the roster has the answers of their people read before their calendar.
         """
         return self._tenant.world.beliefs.null_ical_uid and bool(self._operator.returned)
+
+    def _is_long_past(self, event: Event) -> bool:
+        """Tell whether an event was over before the service came back, so that no view shows it."""
+        earliest = self._tenant.clock.now() - READ_BACK + timedelta(days=1)
+        return self._deeds.was_away and event.recurrence is None and event.slot.end < earliest
 
     def _is_held(self, uid: MeetingUid) -> bool:
         """Tell whether the service would read a meeting: one that was forgotten would begin anew."""

@@ -110,6 +110,21 @@ async def test_an_exception_that_was_fetched_just_before_the_moved_series_was_fo
     assert sources(world) == [DAY2]
 
 
+async def test_who_left_an_occurrence_that_was_read_ahead_of_its_series_is_told_at_once() -> None:
+    world = World()
+    early = event(2, row("ann"), instance=DAY2, place=24, seen=104)
+    world.put_event("day2", early)
+    entry = IntakeEntry(kind=Kind.EVENT, origin=Origin.SWEEP, mailbox="owner", item="day2")
+    fetched = asyncio.ensure_future(world.processor.fetch(entry))
+    await asyncio.wait([fetched])
+    world.put_event("series", event(1, row("ann"), row("bob"), is_series=True, seen=105))
+    await world.event("series")
+    world.put_event("day2", replace(early, seen=at(106)))
+    await world.processor.process(entry, fetched)
+    assert world.states.said() == ["attendee.added ann", "attendee.added bob", "attendee.removed bob"]
+    assert sources(world)[-1] == DAY2
+
+
 def occurrence(fact: EventFact) -> EventFact:
     """Give an event as a plain occurrence: what it shows it has from its series."""
     return replace(fact, details=replace(fact.details, type=EventType.OCCURRENCE))
