@@ -8,7 +8,13 @@ import pytest
 
 from service.reconcile.facts import Alias, MeetingFacts, join_all
 from service.reconcile.model import WHOLE, Address, AliasFact, Fact
-from service.reconcile.persons import PersonFacts, find_persons, find_published, gather_persons
+from service.reconcile.persons import (
+    PersonFacts,
+    find_persons,
+    find_published,
+    gather_persons,
+    list_standing,
+)
 from tests.unit.reconcile.build import MEETING, OWNER, at, due, event, response, row
 
 DAY2 = "2026-03-03"
@@ -130,3 +136,11 @@ def test_a_refuted_alias_leaves_two_people() -> None:
     assert list(people) == ["a.nn", "ann"]
     named = replace(known_as("a.nn", "ann"), is_by_name=False)
     assert list(gather(named, event(1, row("ann"), row("a.nn")))) == ["ann"]
+
+
+def test_an_alias_that_the_directory_denies_does_not_stand_and_takes_no_other_along() -> None:
+    guess = Alias(alias=Address("a.nn"), person=Address("ann"), is_by_name=True)
+    other = Alias(alias=Address("b.ob"), person=Address("bob"), is_by_name=True)
+    assert list_standing(MeetingFacts(aliases=(guess, other))) == [guess, other]
+    denied = replace(guess, is_denied=True)
+    assert list_standing(MeetingFacts(aliases=(guess, denied, other))) == [other]
