@@ -14,6 +14,7 @@ from tests.unit.subscriptions.fakes import Tenant, VirtualClock
 from tests.unit.subscriptions.play import (
     ADELE_INBOX,
     ALEX_EVENTS,
+    Play,
     event,
     id_of,
     message,
@@ -24,13 +25,18 @@ from tests.unit.subscriptions.play import (
 # --- the roster ---
 
 
+async def add_bert(play: Play) -> None:
+    """Add an owner whose delegate is watched already, and has something for them from before."""
+    play.tenant.add_person("bert@contoso.com", delegates=["adele@contoso.com"])
+    play.tenant.put_item("inbox/id-adele", message("old"))
+    await play.add_owner("bert@contoso.com")
+
+
 async def test_an_owner_added_later_is_followed_within_seconds() -> None:
     play = await watching()
     keeper = play.build_keeper("keeper-2")
     await play.run(keeper)
-    play.tenant.add_person("bert@contoso.com", delegates=["adele@contoso.com"])
-    play.tenant.put_item("inbox/id-adele", message("old"))
-    await play.add_owner("bert@contoso.com")
+    await add_bert(play)
     await play.run(keeper, seconds=4)
     assert "users/id-bert/events" in play.resources()
     assert play.owners()["bert@contoso.com"].is_baselined
@@ -44,10 +50,8 @@ async def test_an_inbox_that_fails_when_an_owner_is_added_is_read_anew_for_them_
     play = await watching()
     keeper = play.build_keeper("keeper-2")
     await play.run(keeper)
-    play.tenant.add_person("bert@contoso.com", delegates=["adele@contoso.com"])
-    play.tenant.put_item("inbox/id-adele", message("old"))
     play.tenant.failing["inbox/id-adele"] = UnavailableError("away", status=503)
-    await play.add_owner("bert@contoso.com")
+    await add_bert(play)
     await play.run(keeper, seconds=4)
     assert not play.owners()["bert@contoso.com"].is_baselined
     play.tenant.failing.clear()
@@ -62,9 +66,7 @@ async def test_a_keeper_that_dies_with_an_owner_just_added_leaves_their_reading_
     play = await watching()
     keeper = play.build_keeper("keeper-2")
     await play.run(keeper)
-    play.tenant.add_person("bert@contoso.com", delegates=["adele@contoso.com"])
-    play.tenant.put_item("inbox/id-adele", message("old"))
-    await play.add_owner("bert@contoso.com")
+    await add_bert(play)
     while "bert@contoso.com" not in play.owners():
         await keeper.tick()
         await asyncio.sleep(0)
