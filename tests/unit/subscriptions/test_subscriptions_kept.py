@@ -124,6 +124,24 @@ async def test_the_calendar_is_read_between_seven_days_ago_and_180_days_ahead() 
     assert calendar[1] - calendar[0] == timedelta(days=187)
 
 
+async def test_the_window_moves_on_with_each_full_round_and_a_sweep_keeps_it() -> None:
+    play = await watching()
+    keeper = play.build_keeper("keeper-2")
+    await play.run(keeper, seconds=6)
+    first = play.tenant.windows[-1]
+    looked = len(play.tenant.windows)
+    play.clock.advance(900)
+    await play.run(keeper, seconds=6)
+    assert len(play.tenant.windows) == looked, "a sweep goes on from its delta token"
+    play.clock.advance(86_400)
+    await play.run(keeper, seconds=60)
+    (start, end) = [window for window in play.tenant.windows[looked:] if window[1] is not None][-1]
+    assert first[1] is not None
+    assert end is not None
+    assert end - start == timedelta(days=187)
+    assert end - first[1] >= timedelta(days=1)
+
+
 # --- adopt, never double ---
 
 
