@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from service.streams.keys import KeyNames
 from tests.integration.sandbox.asking import Asking, trust
+from tests.integration.serving import serving
 from tests.integration.surroundings import Surroundings, wait_for
 from tests.integration.test_metrics_of_a_service import invite
 
@@ -26,15 +27,8 @@ async def collecting(received: list[ResourceSpans]) -> AsyncIterator[str]:
         received.extend(ExportTraceServiceRequest.FromString(await request.read()).resource_spans)
         return web.Response(content_type="application/x-protobuf")
 
-    app = web.Application()
-    app.router.add_post("/v1/traces", take)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with serving(take, method="POST", path="/v1/traces") as address:
+        yield address
 
 
 async def test_a_collector_gets_the_trace_that_an_update_carries(

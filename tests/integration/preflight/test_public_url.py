@@ -3,30 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 from aiohttp import web
 
 from service.preflight.finding import Finding, State
 from service.preflight.public_url import PublicUrl, check_public_url
+from tests.integration.serving import serving
 from tests.integration.surroundings import find_free_port
-
-Handler = Callable[[web.Request], Awaitable[web.Response]]
-
-
-@asynccontextmanager
-async def standing_between(handle: Handler) -> AsyncIterator[str]:
-    """Serve every request by a handler; gives the address."""
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 async def look(url: str) -> dict[str, Finding]:
@@ -38,7 +21,7 @@ async def test_a_page_that_asks_to_sign_in_is_no_way_to_us() -> None:
     async def sign_in(request: web.Request) -> web.Response:
         return web.Response(status=302, headers={"Location": "/login"})
 
-    async with standing_between(sign_in) as url:
+    async with serving(sign_in) as url:
         found = await look(url)
     assert found["public URL"].detail == "the handshake was answered with 302"
     assert "without sign-in" in found["public URL"].remedy
@@ -49,7 +32,7 @@ async def test_who_answers_the_handshake_in_our_place_is_noticed() -> None:
     async def answer_all(request: web.Request) -> web.Response:
         return web.Response(text="<html>welcome</html>", content_type="text/html")
 
-    async with standing_between(answer_all) as url:
+    async with serving(answer_all) as url:
         assert (await look(url))["public URL"].detail == "the handshake was answered, but not by us"
 
 
@@ -60,7 +43,7 @@ async def test_one_route_that_leads_elsewhere_and_a_firewall_before_bodies_are_t
             return web.Response(status=403)
         return web.Response(text=token, status=404 if "lifecycle" in request.path else 200)
 
-    async with standing_between(filter_all) as url:
+    async with serving(filter_all) as url:
         found = await look(url)
     assert {subject: one.state for subject, one in found.items()} == {
         "DNS of public URL": State.OK,
