@@ -1,4 +1,4 @@
-"""Which notifications a service stored meanwhile: what sweeps, timers and new tries put beside them is not meant."""
+"""Which notifications a service stored meanwhile: not what sweeps, timers and new tries put beside them."""
 
 from __future__ import annotations
 
