@@ -167,11 +167,19 @@ class StateStore(Protocol):
     async def list_meetings(self, owner: OwnerKey) -> tuple[MeetingKey, ...]:
         """Give every meeting of the owner that has state, in order."""
 
-    async def forget_owner(self, owner: OwnerKey) -> int:
-        """Delete every key that names the owner, and take no commit for them; gives how many meetings."""
+    async def forget_owner(self, owner: OwnerKey, *, fence: int) -> int:
+        """Delete every key that names the owner, and take no commit for them; gives how many meetings.
 
-    async def admit_owner(self, owner: OwnerKey) -> None:
-        """Take commits for an owner again."""
+        Raises:
+            FencedError: a later leader admitted the owner again.
+        """
+
+    async def admit_owner(self, owner: OwnerKey, *, fence: int) -> None:
+        """Take commits for an owner again.
+
+        Raises:
+            FencedError: a later leader has forgotten the owner.
+        """
 
 
 # --- records, lease ---

@@ -9,23 +9,30 @@ import msgspec
 
 from service.reconcile.model import OwnerKey
 from service.streams.keys import KeyNames, name_timers_of
-from service.streams.link import RedisLink
+from service.streams.link import RedisLink, load_script
 
+_PURGE: Final = load_script("purge")
 _PAGE: Final = 500
 
 
-async def forget_owner(link: RedisLink, keys: KeyNames, owner: OwnerKey) -> int:
-    """Delete states, event ids, the list of meetings, timers and retries of an owner.
+async def purge_owner(link: RedisLink, keys: KeyNames, owner: OwnerKey) -> int:
+    """Delete states, event ids, the list of meetings, timers and retries of an owner marked as forgotten.
 
     Returns:
         How many states there were.
 
     Raises:
+        FencedError: the owner was admitted again; what was not deleted yet stays.
         StreamError: Redis refused or is away; calling again finishes it.
     """
     partition = keys.partition_of(owner)
-    await _forget_due(link, keys.due(partition), keys.due_entries(partition), owner)
-    removed = [await _unlink_all(link, keys.meetings(owner), glob) for glob in keys.owner_patterns(owner)]
+    fixed = (keys.forgotten(owner), keys.due(partition), keys.due_entries(partition))
+    async for timers in _list_due(link, keys.due_entries(partition), owner):
+        await link.run(_PURGE, fixed, timers)
+    removed: list[int] = []
+    for pattern in keys.owner_patterns(owner):
+        pages = link.scan(keys.meetings(owner), pattern)
+        removed.append(sum([await link.run(_PURGE, [*fixed, *names], []) async for names in pages]))
     return removed[0]
 
 
@@ -43,22 +50,12 @@ async def read_stream(link: RedisLink, key: str) -> AsyncIterator[tuple[str, dic
         start = f"({page[-1][0]}"
 
 
-async def _unlink_all(link: RedisLink, of_slot: str, pattern: str) -> int:
-    removed = 0
-    async for names in link.scan(of_slot, pattern):
-        removed += await link.call("UNLINK", *names)
-    return removed
-
-
-async def _forget_due(link: RedisLink, due: str, due_entries: str, owner: OwnerKey) -> None:
-    """Take the owner's timers and retries out; the entry first, since a name alone says less."""
+async def _list_due(link: RedisLink, due_entries: str, owner: OwnerKey) -> AsyncIterator[list[str]]:
     cursor = 0
     while True:
         cursor, entries = await link.call("HSCAN", due_entries, cursor, "COUNT", _PAGE)
-        named = [name for name, text in entries.items() if _is_about(name, text, owner)]
-        if named:
-            await link.call("HDEL", due_entries, *named)
-            await link.call("ZREM", due, *named)
+        if named := [name for name, text in entries.items() if _is_about(name, text, owner)]:
+            yield named
         if cursor == 0:
             return
 

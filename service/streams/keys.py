@@ -106,7 +106,7 @@ KEYS: Final = (
         writer="worker: commit",
         purpose="meeting and instance of an event id, or of `uid:` and what answers name"),
     Key(pattern="{PARTITION}:forgotten:<digest>", type="string", lifetime=Lifetime.LEASE, writer="keeper",
-        purpose="an owner who was just taken off the roster, as a digest: nothing is committed for them"),
+        purpose="an owner, as a digest, just taken off the roster (no commits for them) or put on it"),
     Key(pattern="{PARTITION}:gone:<digest>", type="string", lifetime=Lifetime.LEASE, writer="worker",
         purpose="an event, as a digest, that was deleted before it was read: what tells of it late is old"),
     Key(pattern="{PARTITION}:due", type="zset", lifetime=Lifetime.DRAINED, writer="worker",
@@ -220,7 +220,7 @@ class KeyNames:
         return f"{self._of_owner('event', owner)}:{encode_text(event)}"
 
     def forgotten(self, owner: OwnerKey) -> str:
-        """Name the mark of a forgotten owner, whom it must not name itself."""
+        """Name the mark of an owner forgotten or admitted again, whom it must not name itself."""
         return self._of_digest("forgotten", owner, owner)
 
     def gone(self, owner: OwnerKey, event: EventId) -> str:

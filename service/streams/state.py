@@ -16,12 +16,12 @@ from service.entries import IntakeEntry, Kind, Origin
 from service.errors import ConflictingVersionError
 from service.ports import Commit, Committed, OutgoingUpdate, StoredMeeting, TimerChange
 from service.reconcile.model import EventId, InstanceKey, MeetingKey, OwnerKey
-from service.streams.forgetting import forget_owner
+from service.streams.forgetting import purge_owner
 from service.streams.keys import KeyNames, name_look, name_timer
 from service.streams.link import Argument, RedisLink, load_script, to_duration_ms, to_ms
 
 _COMMIT: Final = load_script("commit")
-_MARK_FORGOTTEN: Final = load_script("mark_forgotten")
+_MARK_OWNER: Final = load_script("mark_owner")
 _LIST_MEETINGS: Final = load_script("list_meetings")
 _OURS: Final = "@"
 _EVENT: Final = "@event:"
@@ -133,28 +133,40 @@ class RedisStateStore:
         names = await self._link.run(_LIST_MEETINGS, [self._keys.meetings(owner)], [])
         return tuple(sorted(map(MeetingKey, names)))
 
-    async def forget_owner(self, owner: OwnerKey) -> int:
+    async def forget_owner(self, owner: OwnerKey, *, fence: int) -> int:
         """Delete every key of state that names the owner, and the owner's timers and retries.
 
         From then on commits for this owner are refused, so that work which has begun brings nothing back.
         Intake entries and dead letters are not touched.
 
+        Args:
+            fence: the fencing number under which the caller leads.
+
         Returns:
             How many meetings there were.
 
         Raises:
+            FencedError: a later leader admitted the owner again, before this began or while it was done.
             StreamError: Redis refused or is away; calling again finishes it.
         """
-        await self._link.run(_MARK_FORGOTTEN, [self._keys.forgotten(owner)], [self._forgotten_kept_ms])
-        return await forget_owner(self._link, self._keys, owner)
+        await self._mark(owner, "forgotten", fence)
+        return await purge_owner(self._link, self._keys, owner)
 
-    async def admit_owner(self, owner: OwnerKey) -> None:
+    async def admit_owner(self, owner: OwnerKey, *, fence: int) -> None:
         """Let commits for an owner be taken again.
 
+        Args:
+            fence: the fencing number under which the caller leads.
+
         Raises:
+            FencedError: a later leader has forgotten the owner.
             StreamError: Redis refused or is away.
         """
-        await self._link.call("DEL", self._keys.forgotten(owner))
+        await self._mark(owner, "admitted", fence)
+
+    async def _mark(self, owner: OwnerKey, word: str, fence: int) -> None:
+        mark = self._keys.forgotten(owner)
+        await self._link.run(_MARK_OWNER, [mark], [word, fence, self._forgotten_kept_ms])
 
     async def _read_all(self, owner: OwnerKey, meeting: MeetingKey) -> dict[str, str]:
         held: dict[str, str] = await self._link.call("HGETALL", self._keys.meeting(owner, meeting))

@@ -46,6 +46,7 @@ class Ledger:
         owners: as resolved, by key.
         subscriptions, mailboxes: by the resource's name.
         progress: of each roster entry, by address.
+        fence: gives the fencing number under which this keeper leads.
 
     Args:
         fence: gives the fencing number; raises `FencedError` where this keeper does not lead.
@@ -53,7 +54,7 @@ class Ledger:
 
     def __init__(self, records: Records, *, fence: Callable[[], int]) -> None:
         self._records = records
-        self._fence = fence
+        self.fence = fence
         self.roster: dict[Address, RosterEntry] = {}
         self.owners: dict[OwnerKey, WatchedOwner] = {}
         self.subscriptions: dict[str, SubscriptionRecord] = {}
@@ -215,10 +216,10 @@ class Ledger:
 
     async def _write(self, book: Book, texts: Mapping[str, str]) -> None:
         if texts:
-            await self._records.write(book, texts, fence=self._fence())
+            await self._records.write(book, texts, fence=self.fence())
 
     async def _drop(self, book: Book, *names: str) -> None:
-        await self._records.drop(book, names, fence=self._fence())
+        await self._records.drop(book, names, fence=self.fence())
 
 
 def decode_book(texts: Mapping[str, str], decode: Callable[[str], _T]) -> dict[str, _T]:

@@ -152,7 +152,7 @@ class Owners:
             progress = OwnerProgress(added_at=self._clock.now(), key=owner.key)
             owner = replace(owner, is_baselined=False)
         await self._note_success(entry, progress)
-        await self._states.admit_owner(owner.key)
+        await self._states.admit_owner(owner.key, fence=self._ledger.fence())
         owner = await self._write(owner, is_new=is_new)
         change = self._watch.put(owner)
         self._follow_change(change, read_all=self._watch.names_of(owner.key) if is_new else ())
@@ -249,12 +249,12 @@ class Owners:
         if present is not None:
             await self._forget(present)
         else:
-            await self._states.forget_owner(key)
+            await self._states.forget_owner(key, fence=self._ledger.fence())
 
     async def _forget(self, owner: WatchedOwner) -> None:
         await self._ledger.drop_owner(owner.key)
         self._follow_change(self._watch.drop(owner.key), read_all=())
-        await self._states.forget_owner(owner.key)
+        await self._states.forget_owner(owner.key, fence=self._ledger.fence())
 
     # --- baselines and losses ---
 
@@ -277,7 +277,7 @@ class Owners:
             if owner.roster_address in self._ledger.roster
         }
         for key in fresh:
-            await self._states.admit_owner(key)
+            await self._states.admit_owner(key, fence=self._ledger.fence())
         await self._ledger.write_owners(fresh)
         for owner in fresh.values():
             await self._ledger.write_progress(

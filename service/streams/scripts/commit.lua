@@ -9,7 +9,7 @@
 -- KEYS[6]    due entries   hash: name -> JSON
 -- KEYS[7]    newest        string, the greatest version given in this partition
 -- KEYS[8]    watermark     string, a number that goes back with the state alone
--- KEYS[9]    forgotten     string, there for a while after the owner was forgotten
+-- KEYS[9]    forgotten     string, begins with 'forgotten' for a while after the owner was forgotten
 -- KEYS[10..] event         string, one for each event id, in the order of ARGV
 --
 -- ARGV[1] expected version   ARGV[2] STREAM_MAXLEN   ARGV[3] when to forget (ms; '' for never)
@@ -72,7 +72,7 @@ end
 if tonumber(redis.call('GET', watermark) or 0) < tonumber(ARGV[7]) then
   return redis.error_reply('GENERATIONMISSING the state is an older one: a keeper has to begin it anew')
 end
-if redis.call('EXISTS', forgotten) == 1 then
+if string.find(redis.call('GET', forgotten) or '', '^forgotten ') then
   return redis.error_reply('OWNERFORGOTTEN the owner was taken off the roster while this was being done')
 end
 local types = {[meeting] = 'hash', [updates] = 'stream', [meetings] = 'zset', [due] = 'zset',

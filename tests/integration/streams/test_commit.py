@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from service.entries import IntakeEntry, Kind, Origin, parse_entry
-from service.errors import ConflictingVersionError, GenerationMissingError, OwnerForgottenError, StreamError
+from service.errors import ConflictingVersionError, GenerationMissingError, StreamError
 from service.ports import OutgoingUpdate, TimerChange
 from service.reconcile.model import WHOLE, Address, EventId, InstanceKey, MeetingKey, OwnerKey
 from service.streams.state import RedisStateStore
@@ -126,8 +126,8 @@ async def test_meeting_born_again_has_a_higher_epoch_and_no_version_of_its_forme
     ahead = max(versions) + 10**6  # as after more commits than milliseconds
     await streams.link.call("HSET", streams.keys.meeting(OWNER, MEETING), "@version", str(ahead))
     versions.append((await streams.states.commit(build_commit(ahead))).version)
-    await streams.states.forget_owner(OWNER)
-    await streams.states.admit_owner(OWNER)
+    await streams.states.forget_owner(OWNER, fence=1)
+    await streams.states.admit_owner(OWNER, fence=1)
     again = await streams.states.commit(build_commit(updates=[say("a")]))
     assert again.epoch > max(versions) > first.epoch
     assert (await streams.published())[-1]["id"] == f"{again.epoch}-1"
@@ -260,7 +260,7 @@ async def test_odd_texts_are_kept_as_they_are(streams: Streams, text: str) -> No
     [due] = await streams.intake.read("c", count=10, block_s=0)
     assert due.fields["attendee"] == due.fields["pair"] == text
     await streams.intake.acknowledge([due.id])
-    assert await streams.states.forget_owner(owner) == 1
+    assert await streams.states.forget_owner(owner, fence=1) == 1
 
 
 async def test_update_stream_is_bounded_and_the_state_is_not(streams: Streams) -> None:
@@ -272,31 +272,6 @@ async def test_update_stream_is_bounded_and_the_state_is_not(streams: Streams) -
     published = await streams.published()
     assert 100 <= len(published) < 400
     assert int(published[-1]["sequence"]) == 600
-
-
-# --- Owners taken off the roster ---
-
-
-async def test_nothing_is_committed_for_a_forgotten_owner_until_they_are_admitted(streams: Streams) -> None:
-    read_before = await streams.states.commit(build_commit(updates=[say("a")]))
-    await streams.states.forget_owner(OWNER)
-    for commit in (build_commit(read_before.version, updates=[say("b")]), build_commit(updates=[say("b")])):
-        with pytest.raises(OwnerForgottenError):
-            await streams.states.commit(commit)
-    assert await streams.states.list_meetings(OWNER) == ()
-    assert len(await streams.published()) == 1
-    await streams.states.commit(build_commit(owner=OwnerKey("other")))
-    await streams.states.admit_owner(OWNER)
-    await streams.states.commit(build_commit(updates=[say("b")]))
-    assert len(await streams.published()) == 2
-
-
-async def test_mark_of_a_forgotten_owner_ends_and_does_not_name_them(streams: Streams) -> None:
-    states = RedisStateStore(streams.link, streams.keys, forgotten_kept_s=60)
-    await states.forget_owner(OWNER)
-    [mark] = [name for name in await list_names(streams) if ":forgotten:" in name]
-    assert OWNER not in mark
-    assert 0 < await streams.link.call("PTTL", mark) <= 60_000
 
 
 async def test_deletion_of_what_was_never_read_is_remembered_for_a_while_and_names_nobody(
@@ -426,7 +401,7 @@ async def test_a_look_comes_due_once_as_an_entry_about_the_event_and_is_forgotte
     )
     await streams.intake.acknowledge([delivered.id])
     await streams.states.commit(build_commit(second.version, looks={event: at}))
-    await streams.states.forget_owner(OWNER)
+    await streams.states.forget_owner(OWNER, fence=1)
     assert await streams.due_list.count() == 0
 
 

@@ -109,8 +109,8 @@ async def test_any_history_of_commits_leaves_what_the_model_holds(
 
 async def _start_afresh(streams: Streams) -> None:
     for owner in ("o", "o:p", "{o}"):
-        await streams.states.forget_owner(OwnerKey(owner))
-        await streams.states.admit_owner(OwnerKey(owner))
+        await streams.states.forget_owner(OwnerKey(owner), fence=1)
+        await streams.states.admit_owner(OwnerKey(owner), fence=1)
     await streams.link.call("DEL", streams.keys.updates(0))
 
 

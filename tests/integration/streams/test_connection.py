@@ -61,7 +61,7 @@ async def play_all_steps(streams: Streams) -> None:
     assert {(await anext(tail)).fields["type"] for _ in OWNERS} == set(OWNERS)
     await _play_intake(streams)
     await check_what_is_left(streams)
-    assert [await streams.states.forget_owner(owner) for owner in OWNERS] == [1] * len(OWNERS)
+    assert [await streams.states.forget_owner(owner, fence=1) for owner in OWNERS] == [1] * len(OWNERS)
     assert not [name for name in await list_names(streams) if "person" in name]
 
 
@@ -277,9 +277,9 @@ async def play_all_steps_in_cluster(streams: Streams) -> None:
     tail = streams.updates.tail(dict.fromkeys(streams.updates.streams, BEGINNING))
     assert {(await anext(tail)).fields["type"] for _ in OWNERS} == set(OWNERS)
     await _play_intake(streams)
-    assert [await streams.states.forget_owner(owner) for owner in OWNERS] == [1] * len(OWNERS)
+    assert [await streams.states.forget_owner(owner, fence=1) for owner in OWNERS] == [1] * len(OWNERS)
     assert [await streams.states.list_meetings(owner) for owner in OWNERS] == [()] * len(OWNERS)
-    assert await streams.states.forget_owner(OWNERS[0]) == 0
+    assert await streams.states.forget_owner(OWNERS[0], fence=1) == 0
 
 
 # --- What cannot be used ---

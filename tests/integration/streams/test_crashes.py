@@ -158,9 +158,9 @@ async def test_forgetting_an_owner_can_be_finished_wherever_it_stopped(streams: 
         )
     dying = Streams(link=CrashingLink(streams.link, steps=steps, is_done=True), keys=streams.keys)
     try:
-        await dying.states.forget_owner(OWNER)
+        await dying.states.forget_owner(OWNER, fence=1)
     except CrashError:
-        await streams.states.forget_owner(OWNER)
+        await streams.states.forget_owner(OWNER, fence=1)
     assert await streams.intake.release_due(NOW, count=10) == 0, "no timer is left"
     assert await streams.due_list.count() == 0
     assert await streams.link.call("KEYS", f"*{streams.keys.stream}*:{OWNER}*") == []

@@ -285,9 +285,9 @@ async def test_forgetting_an_owner_leaves_no_key_that_names_them(streams: Stream
                 )
             )
         await streams.due_list.put_off(f"{owner}-0", build_entry("x", mailbox=owner), NOW)
-    assert await streams.states.forget_owner(OwnerKey("*")) == 2
-    assert await streams.states.forget_owner(OWNER) == 2
-    assert await streams.states.forget_owner(OWNER) == 0
+    assert await streams.states.forget_owner(OwnerKey("*"), fence=1) == 2
+    assert await streams.states.forget_owner(OWNER, fence=1) == 2
+    assert await streams.states.forget_owner(OWNER, fence=1) == 0
     assert await streams.states.list_meetings(OWNER) == ()
     assert await streams.states.list_meetings(other) == ("m1", "m2")
     assert await streams.due_list.count() == 3 * 3

@@ -146,7 +146,7 @@ async def test_full_server_still_lets_go_of_what_is_done(own: Streams) -> None:
     await own.intake.acknowledge([entry.id])
     await own.lease.release("me")
     assert await own.states.list_meetings(OWNER) == (MEETING,)
-    assert await own.states.forget_owner(OWNER) == 1
+    assert await own.states.forget_owner(OWNER, fence=1) == 1
     assert await own.link.call("XLEN", own.keys.intake) == 0
 
 

@@ -101,13 +101,13 @@ class MemoryStates:
     async def list_meetings(self, owner: OwnerKey) -> tuple[MeetingKey, ...]:
         return tuple(MeetingKey(meeting) for key, meeting in sorted(self.meetings) if key == owner)
 
-    async def forget_owner(self, owner: OwnerKey) -> int:
+    async def forget_owner(self, owner: OwnerKey, *, fence: int) -> int:
         mine = [key for key in self.meetings if key[0] == owner]
         for key in mine:
             del self.meetings[key]
         return len(mine)
 
-    async def admit_owner(self, owner: OwnerKey) -> None:
+    async def admit_owner(self, owner: OwnerKey, *, fence: int) -> None:
         raise AssertionError("the worker admits nobody")
 
     def said(self) -> list[str]:

@@ -241,12 +241,12 @@ class MemoryStates:
     async def list_meetings(self, owner: OwnerKey) -> tuple[MeetingKey, ...]:
         return tuple(sorted(self.meetings.get(owner, {})))
 
-    async def forget_owner(self, owner: OwnerKey) -> int:
+    async def forget_owner(self, owner: OwnerKey, *, fence: int) -> int:
         self.forgotten.append(owner)
         self.refused.add(owner)
         return len(self.meetings.pop(owner, {}))
 
-    async def admit_owner(self, owner: OwnerKey) -> None:
+    async def admit_owner(self, owner: OwnerKey, *, fence: int) -> None:
         self.refused.discard(owner)
 
 
