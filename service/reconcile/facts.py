@@ -228,7 +228,8 @@ def _join_row(
     if row is None:
         return replace(held, row=None) if is_greater else held
     if event.instance == WHOLE:
-        held = replace(held, listed_ns=min(held.listed_ns or event.seen.ns, event.seen.ns))
+        before_ns = event.seen.ns if held.listed_ns is None else held.listed_ns
+        held = replace(held, listed_ns=min(before_ns, event.seen.ns))
     if row.value.is_answer:
         at = status_ns(row)
         times = (*held.row_times_ns, at) if event.instance == WHOLE else ()

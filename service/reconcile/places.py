@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from service.reconcile.facts import EventHead
 from service.reconcile.instant import NS_PER_S, Instant, instant_of
@@ -14,14 +14,21 @@ def series_place(series: EventHead | EventFact, instance: InstanceKey) -> Slot |
     """Give the slot that the occurrence of that original date has as long as nobody moves it.
 
     Returns:
-        None where the series has no start or end that can be reckoned with.
+        None where the series has no start or end to reckon with, or the occurrence would lie outside the
+        years 1 to 9999: an attendee's answer may name any date.
     """
     start, end = series.slot.start, series.slot.end
     if start is None or end is None:
         return None
+    try:
+        return _reckon_place(series, start, end, date.fromisoformat(instance))
+    except OverflowError:
+        return None
+
+
+def _reckon_place(series: EventHead | EventFact, start: int, end: int, day: date) -> Slot:
     zone = UTC if series.slot.is_all_day else find_zone(series.details.zone) or UTC
     first = Instant(ns=start, text="").to_datetime().astimezone(zone)
-    day = datetime.fromisoformat(instance).date()
     local = datetime.combine(day, first.time(), tzinfo=zone)
     placed = instant_of(local).ns + start % 1000
     return Slot(

@@ -111,6 +111,11 @@ def test_only_a_series_remembers_all_times_and_the_first_sight_of_an_attendee() 
     assert (day2.answered_ns, day2.row_times_ns, day2.listed_ns) == (at(25).ns, (), None)
 
 
+def test_a_first_sight_that_is_older_than_all_else_counts_as_one() -> None:
+    never = replace(event(1, row("ann"), is_series=True), seen=YEAR_ONE)
+    assert whole(never, event(2, row("ann"), is_series=True)).attendees[ANN].listed_ns == 0
+
+
 def test_of_the_answers_to_one_slot_the_latest_stands_then_the_stronger_word() -> None:
     def stands(*facts: Fact) -> str:
         (answer,) = whole(*facts).attendees[ANN].answers

@@ -104,6 +104,19 @@ def test_a_series_of_which_an_end_is_missing_puts_nothing_anywhere(missing: dict
     assert series_place(replace(head, slot=replace(head.slot, **missing)), InstanceKey("2026-03-09")) is None
 
 
+@pytest.mark.parametrize(
+    ("zone", "start", "end", "day"),
+    [
+        ("Pacific/Honolulu", "2026-03-03T08:00:00Z", "2026-03-03T09:00:00Z", "9999-12-31"),
+        ("UTC", "2026-03-02T22:00:00Z", "2026-03-03T02:00:00Z", "9999-12-31"),
+        ("Asia/Tokyo", "2026-03-02T00:00:00Z", "2026-03-02T01:00:00Z", "0001-01-01"),
+    ],
+    ids=["starts after time ends", "ends after time ends", "before time begins"],
+)
+def test_a_date_at_the_end_of_time_has_no_place(zone: str, start: str, end: str, day: str) -> None:
+    assert series_place(series(start, end, zone), InstanceKey(day)) is None
+
+
 def test_all_digits_of_start_and_end_are_kept() -> None:
     head = series("2026-03-02T09:00:00.123456789Z", "2026-03-02T10:00:00.987654322Z", "Europe/Berlin")
     place = series_place(head, InstanceKey("2026-03-09"))
