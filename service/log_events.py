@@ -81,5 +81,6 @@ EVENTS: Final[dict[str, str]] = {
     "worker.catching_up": "after an outage notifications wait until inboxes were read in order",
     "worker.events_put_off": "a worker is behind: `count` events go behind the messages that wait",
     "worker.caught_up": "no notification waits any more; `put_off` says how often one did",
+    "worker.entry_failed": "an entry met an error outside of its processing; it stays pending",
     "worker.outage_met": "Redis is away; the worker waits, what it took stays pending",
 }

@@ -11,16 +11,17 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
 
 import structlog
 
 from service.clock import Clock, sleep_or_stop
-from service.entries import CARRIED, IntakeEntry, parse_entry
+from service.entries import IntakeEntry, parse_entry
 from service.errors import StreamError
 from service.pipeline.behind import Behind, Read
+from service.pipeline.job import Job
 from service.pipeline.lanes import lane_of, lanes_of
 from service.pipeline.outcomes import Processed
 from service.pipeline.process import Processor
@@ -36,7 +37,7 @@ from service.pipeline.retry import (
 from service.pipeline.story import describe_try, tell_story
 from service.ports import Delivered, IntakeStream
 from service.roster import WatchList
-from service.tracing.spans import UNTRACED, Span, SpanName, Tracing, find_trace_id
+from service.tracing.spans import UNTRACED, SpanName, Tracing
 
 _log = structlog.get_logger("worker")
 
@@ -133,7 +134,7 @@ class Worker:
         self._jitter = jitter
         self._tracing = tracing
         self._taken: set[str] = set()
-        self._lanes: dict[str, deque[_Job]] = {}
+        self._lanes: dict[str, deque[Job]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._room = asyncio.Condition()
         self._lane_map: tuple[WatchList, dict[str, str]] | None = None
@@ -217,7 +218,7 @@ class Worker:
         """Start reading what the entry points to and queue it in its lane."""
         self._taken.add(delivered.id)
         self._metrics.in_flight(count=len(self._taken))
-        job = _Job(delivered=delivered)
+        job = Job(delivered=delivered)
         lane = ""
         with suppress(ValueError):
             job.entry = self._follow(job)
@@ -231,7 +232,7 @@ class Worker:
             task.add_done_callback(self._tasks.discard)
         queue.append(job)
 
-    def _follow(self, job: _Job) -> IntakeEntry:
+    def _follow(self, job: Job) -> IntakeEntry:
         """Read the entry, with the trace of this try in place of that of the step before.
 
         Raises:
@@ -251,26 +252,29 @@ class Worker:
             self._lane_map = (watch, lanes_of(watch))
         return self._lane_map[1]
 
-    async def _work_lane(self, lane: str, queue: deque[_Job]) -> None:
-        """Process one lane in order until it is empty."""
+    async def _work_lane(self, lane: str, queue: deque[Job]) -> None:
+        """Process one lane in order until it is empty, or the worker may drain no longer."""
         behind = Behind(lambda: [one.fetched for one in queue if one.fetched], self._limits.look_behind_s)
-        while queue:
-            job = queue.popleft()
-            try:
-                await self._work(job, behind)
-            finally:
+        try:
+            while queue:
+                job = queue.popleft()
+                try:
+                    await self._work(job, behind)
+                finally:
+                    await self._give_room(job)
+        finally:
+            del self._lanes[lane]
+            for job in queue:
                 await self._give_room(job)
-        del self._lanes[lane]
 
-    async def _give_room(self, job: _Job) -> None:
-        if job.fetched is not None and not job.fetched.cancel() and not job.fetched.cancelled():
-            job.fetched.exception()  # looked at, so that nobody is told it was not
+    async def _give_room(self, job: Job) -> None:
+        job.end_read()
         self._taken.discard(job.delivered.id)
         self._metrics.in_flight(count=len(self._taken))
         async with self._room:
             self._room.notify_all()
 
-    async def _work(self, job: _Job, behind: Behind) -> None:
+    async def _work(self, job: Job, behind: Behind) -> None:
         """Process one entry and take it off the stream, whatever comes."""
         try:
             if job.entry is None or job.fetched is None:
@@ -283,11 +287,14 @@ class Worker:
             job.span.fail(error)
             _log.warning("worker.outage_met", entry_id=job.delivered.id, error=str(error))
             await self._give_back([job.delivered])
+        except Exception as error:  # stays pending too: one entry must not stop its lane
+            job.span.fail(error)
+            _log.exception("worker.entry_failed", entry_id=job.delivered.id)
         finally:
             job.span.end()
 
     async def _process(
-        self, job: _Job, entry: IntakeEntry, fetched: asyncio.Task[Read], behind: Behind
+        self, job: Job, entry: IntakeEntry, fetched: asyncio.Task[Read], behind: Behind
     ) -> None:
         began = self._clock.monotonic()
         try:
@@ -307,7 +314,7 @@ class Worker:
         if self._hearing is not None:
             await self._hearing.note(entry)
 
-    async def _retry(self, job: _Job, entry: IntakeEntry, error: Exception) -> None:
+    async def _retry(self, job: Job, entry: IntakeEntry, error: Exception) -> None:
         tries = parse_tries(entry.tries)
         verdict = decide_retry(error, tries, limits=self._retry_limits, jitter=self._jitter)
         job.span.fail(error)
@@ -326,15 +333,15 @@ class Worker:
         retry = replace(count_try(entry, tries, verdict.counted), traceparent=job.came_from)
         await self._intake.defer(job.delivered, retry, due_at=due_at)
 
-    async def _bury(self, job: _Job, reason: Reason, detail: str) -> None:
+    async def _bury(self, job: Job, reason: Reason, detail: str) -> None:
         self._metrics.entry_dead_lettered(reason=str(reason))
         job.span.tell({"response_sync.outcome": "dead_lettered"})
         _log.error("entry.dead_lettered", **job.describe(), reason=str(reason), detail=detail[:300])
         await self._intake.dead_letter(
-            _without_content(job.delivered), reason=str(reason), detail=detail[:300], at=self._clock.now()
+            job.without_content(), reason=str(reason), detail=detail[:300], at=self._clock.now()
         )
 
-    def _tell(self, job: _Job, entry: IntakeEntry, processed: Processed, duration_s: float) -> None:
+    def _tell(self, job: Job, entry: IntakeEntry, processed: Processed, duration_s: float) -> None:
         self._metrics.entry_processed(entry, processed, duration_s=duration_s)
         job.span.tell(
             {
@@ -359,42 +366,3 @@ class Worker:
             task.cancel()
         if late:
             await asyncio.wait(late, timeout=self._limits.drain_s)
-
-
-def _without_content(delivered: Delivered) -> Delivered:
-    """Leave out what the notification carried: an entry that is requeued later is fetched."""
-    fields = {name: text for name, text in delivered.fields.items() if name not in CARRIED}
-    return replace(delivered, fields=fields)
-
-
-@dataclass(slots=True, kw_only=True)
-class _Job:
-    """An entry that was taken; without `entry` it could not be read.
-
-    Attributes:
-        span: of the try; it is not recorded where the entry could not be read.
-        entry: has the trace of this try, for what works on it.
-    """
-
-    delivered: Delivered
-    entry: IntakeEntry | None = None
-    fetched: asyncio.Task[Read] | None = None
-    span: Span = field(default_factory=lambda: UNTRACED.begin(SpanName.PROCESS, parent=""))
-
-    @property
-    def came_from(self) -> str:
-        """The trace that the entry came with: each try begins there."""
-        return self.delivered.fields.get("traceparent", "")
-
-    def describe(self) -> dict[str, str | int]:
-        """Give what each line about the entry begins with."""
-        if self.entry is None:
-            return {"entry_id": self.delivered.id}
-        return {
-            "entry_id": self.delivered.id,
-            "trace_id": find_trace_id(self.span.traceparent),
-            "kind": str(self.entry.kind),
-            "origin": str(self.entry.origin),
-            "mailbox": self.entry.mailbox or self.entry.owner,
-            "attempt": count_attempts(self.entry),
-        }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
@@ -110,3 +111,24 @@ def test_foreign_text_cannot_move_the_cursor_of_a_terminal() -> None:
     assert "\x1b" not in stream.getvalue()
     assert "\r" not in stream.getvalue()
     assert "\u202e" not in stream.getvalue()
+
+
+def test_a_full_disk_costs_lines_and_stops_nobody() -> None:
+    class FullDisk(io.StringIO):
+        """Takes lines again once there is room."""
+
+        has_room = False
+
+        def write(self, text: str) -> int:
+            if not self.has_room:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(text)
+
+    stream = FullDisk()
+    configure_logs(level=LogLevel.INFO, format=LogFormat.AUTO, stream=stream)
+
+    structlog.get_logger().info("role.started", role="lost")
+    stream.has_room = True
+    structlog.get_logger().info("role.started", role="web")
+
+    assert json.loads(stream.getvalue())["role"] == "web"

@@ -120,13 +120,17 @@ class MemoryStates:
 
 @dataclass
 class MemoryReader:
-    """Mailboxes and calendars in dictionaries; what is not there is gone. Counts what was asked for."""
+    """Mailboxes and calendars in dictionaries; what is not there is gone. Counts what was asked for.
+
+    With a `gate`, events are given only once that is set.
+    """
 
     at: Instant
     messages: dict[tuple[str, str], MeetingResponse | None] = field(default_factory=dict)
     events: dict[tuple[str, str], CalendarEvent] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
+    gate: asyncio.Event | None = None
 
     async def fetch_message(self, mailbox: MailboxKey, message: MessageId) -> MeetingResponse | None:
         self._note(f"message {message}")
@@ -137,6 +141,8 @@ class MemoryReader:
 
     async def fetch_event(self, owner: OwnerKey, event: EventId) -> CalendarEvent:
         self._note(f"event {event}")
+        if self.gate is not None:
+            await self.gate.wait()
         try:
             return self.events[owner, event]
         except KeyError as error:
@@ -189,6 +195,7 @@ class MemoryIntake:
     appended: list[IntakeEntry] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
     given_back: list[str] = field(default_factory=list)
+    acknowledge_errors: list[Exception] = field(default_factory=list)
 
     async def append(self, entries: Sequence[IntakeEntry]) -> None:
         self.appended += entries
@@ -209,6 +216,8 @@ class MemoryIntake:
         self.claimable += entries
 
     async def acknowledge(self, ids: Sequence[str]) -> None:
+        if self.acknowledge_errors:
+            raise self.acknowledge_errors.pop(0)
         self.acknowledged += ids
 
     async def dead_letter(self, entry: Delivered, *, reason: str, detail: str, at: datetime) -> None:

@@ -24,6 +24,7 @@ class Loop:
         self.intake: MemoryIntake = self.world.intake
         self.metrics = NotedMetrics()
         self.stop = asyncio.Event()
+        self.drain_s = 20.0
         self.worker = self.build_worker(StillWatching(self.world.watch))
 
     def build_worker(self, watching: Watching) -> Worker:
@@ -34,7 +35,7 @@ class Loop:
             watching=watching,
             clock=StillClock(),
             metrics=self.metrics,
-            limits=WorkerLimits(in_flight_max=4, read_count=2, deliveries_max=3),
+            limits=WorkerLimits(in_flight_max=4, read_count=2, deliveries_max=3, drain_s=self.drain_s),
             retry_limits=RetryLimits(attempts_max=3),
             jitter=lambda: 0.5,
         )
@@ -188,6 +189,30 @@ async def test_a_bug_ends_in_the_dead_letters_not_in_the_loop() -> None:
     loop.give(2, kind="event", mailbox="owner", item="e1")
     await loop.run_until(lambda: len(loop.intake.acknowledged) == 2)
     assert loop.intake.dead == [("1-0", "unexpected")]
+
+
+async def test_a_failure_outside_of_the_processing_stops_no_lane() -> None:
+    loop = Loop()
+    loop.world.put_event("e1", event(1, row("ann")))
+    loop.intake.acknowledge_errors = [OSError("no space left")]
+    loop.give(1, kind="event", mailbox="owner", item="e1")
+    loop.give(2, kind="event", mailbox="owner", item="e1")
+    await loop.run_until(lambda: bool(loop.intake.acknowledged))
+    assert loop.intake.acknowledged == ["2-0"]
+    assert loop.intake.dead == []
+
+
+async def test_a_worker_that_may_not_drain_leaves_no_read_running() -> None:
+    loop = Loop()
+    loop.drain_s = 0
+    loop.worker = loop.build_worker(StillWatching(loop.world.watch))
+    loop.world.reader.gate = asyncio.Event()
+    loop.give(1, kind="event", mailbox="owner", item="e1")
+    loop.give(2, kind="event", mailbox="owner", item="e1")
+    await loop.run_until(lambda: len(loop.world.reader.calls) == 2)
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert loop.intake.acknowledged == []
 
 
 async def test_what_is_given_up_keeps_no_content_for_it_can_be_fetched() -> None:
