@@ -14,6 +14,7 @@ from service.preflight.finding import State
 from service.pulse.reading import Process, Vitals
 from service.sign_ins.record import SignInState
 from service.streams.intake_stream import IntakeDepth
+from service.streams.link import is_full
 from service.streams.server_facts import ServerFacts
 from service.subscriptions.status import KeeperStatus, ResourceStatus
 
@@ -97,15 +98,9 @@ def redis_away(words: str) -> Trouble:
 
 def _judge_redis(seen: Observed) -> Iterator[Trouble]:
     redis = seen.redis
-    stored = seen.vitals.sum_up("redis_full", minutes=2)
-    if seen.refusal or stored:
-        yield _fault(
-            "Redis",
-            seen.refusal or f"{stored} notifications found Redis full within two minutes.",
-            "Give it more memory (maxmemory) or free some; Graph repeats what was refused for hours.",
-            "ResponseSyncRedisFull",
-        )
-    elif redis.limit_bytes and redis.used_bytes > MEMORY_PART * redis.limit_bytes:
+    is_short = bool(redis.limit_bytes) and redis.used_bytes > MEMORY_PART * redis.limit_bytes
+    yield from _judge_writes(seen, is_short=is_short)
+    if is_short and not seen.refusal:
         yield _warning(
             "Redis",
             f"{redis.used_bytes / redis.limit_bytes:.0%} of its memory is used.",
@@ -128,6 +123,42 @@ def _judge_redis(seen: Observed) -> Iterator[Trouble]:
         )
 
 
+def _judge_writes(seen: Observed, *, is_short: bool) -> Iterator[Trouble]:
+    """Tell a Redis that takes no writes from one that takes them again; what it refused, Graph repeats.
+
+    Args:
+        is_short: it is nearly full, so the next large write may be refused although a small one is not.
+    """
+    turned_away = seen.vitals.sum_up("redis_full", minutes=2)
+    if seen.refusal.startswith("Redis is away"):
+        yield redis_away(seen.refusal)
+    elif seen.refusal and not is_full(seen.refusal):
+        yield _fault(
+            "Redis",
+            seen.refusal,
+            "Let REDIS_URL name the master, and a user who may write: `response-sync check` looks at both.",
+            "ResponseSyncNotStored",
+        )
+    elif seen.refusal or (turned_away and is_short):
+        yield _fault(
+            "Redis",
+            seen.refusal or f"{_count(turned_away)} found Redis full within two minutes.",
+            "Give it more memory (maxmemory) or free some; Graph repeats what was refused for hours.",
+            "ResponseSyncRedisFull",
+        )
+    elif turned_away:
+        yield _warning(
+            "Redis",
+            f"It takes writes again; {_count(turned_away)} found it full within two minutes.",
+            "Nothing to do: Graph repeats what was refused, and this line goes by itself.",
+            "ResponseSyncRedisFull",
+        )
+
+
+def _count(notifications: int) -> str:
+    return f"{notifications} notification{'' if notifications == 1 else 's'}"
+
+
 # --- Processes ---
 
 
@@ -148,6 +179,8 @@ def _judge_processes(seen: Observed) -> Iterator[Trouble]:
                 _missing(process.record.roles[0] if process.record.roles else "web"),
             )
     leaders = sum(process.record.is_leader for process in seen.vitals.processes if process.is_alive)
+    if seen.refusal:
+        return  # nobody can lead or be ready while Redis takes no writes, and that is said
     if alive["keeper"] and not leaders:
         yield _warning(
             "keeper",
@@ -198,11 +231,15 @@ def _judge_work(seen: Observed) -> Iterator[Trouble]:
             "ResponseSyncDeadLetters",
         )
     missed = seen.vitals.sum_up("missed", minutes=DELAY_MINUTES)
+    came = seen.vitals.sum_up("stored", minutes=DELAY_MINUTES)
     if missed > 5:
         yield _warning(
             "Notifications",
-            f"Sweeps found {missed} changes in {DELAY_MINUTES} minutes that no notification had brought.",
-            "Check that Graph reaches PUBLIC_URL: `response-sync check`.",
+            f"Sweeps found {missed} changes in {DELAY_MINUTES} minutes that no notification had brought; "
+            f"{_count(came) if came else 'no notification at all'} came meanwhile.",
+            "Look for a mailbox that is silent, and at what web refused: most notifications do arrive."
+            if came > missed
+            else "Check that Graph reaches PUBLIC_URL: `response-sync check`.",
             "ResponseSyncNotificationsMissed",
         )
 
@@ -216,7 +253,8 @@ def _judge_graph(seen: Observed) -> Iterator[Trouble]:
         yield _fault(
             "Entra ID",
             f"{refused} access tokens were refused or not to be had in five minutes.",
-            "Renew or correct the application's credential: `response-sync check` says what is wrong.",
+            "Renew or correct the credential (`response-sync check` says what is wrong); this line goes five "
+            "minutes after the last refusal.",
             "ResponseSyncTokenRefused",
         )
     asked, failed = vitals.sum_up("graph", minutes=5), vitals.sum_up("graph_failed", minutes=5)

@@ -11,7 +11,7 @@ from service.intake.appender import Durability
 from service.preflight.clocks import judge_clock
 from service.preflight.finding import Finding, fault, ok, warning
 from service.streams.keys import KeyNames
-from service.streams.link import RedisLink
+from service.streams.link import RedisLink, is_full
 from service.streams.server_facts import ServerFacts, fetch_server_facts, fetch_server_time, probe_writes
 
 _SUBJECT: Final = "Redis"
@@ -57,9 +57,12 @@ def judge_server(facts: ServerFacts, durability: Durability, *, refusal: str = "
     """
     version = f"{facts.product} {'.'.join(map(str, facts.version))}"
     if refusal:
-        yield fault(
-            _SUBJECT, f"{version}: {refusal}", "Make the server take writes: free memory, or name the master."
+        remedy = (
+            "Raise maxmemory; if that cannot be, lower STREAM_MAXLEN or RETENTION_DAYS, or free memory."
+            if is_full(refusal)
+            else "Let REDIS_URL name the master, and a user who may write."
         )
+        yield fault(_SUBJECT, f"{version}: {refusal}", remedy)
     elif facts.is_supported:
         yield ok(_SUBJECT, f"{version}, takes writes")
     else:

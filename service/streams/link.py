@@ -39,6 +39,7 @@ Argument: TypeAlias = str | int | float
 _1970: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SCRIPTS: Final = Path(__file__).parent / "scripts"
 _SCAN_COUNT: Final = 1000
+_FULL: Final = "Redis is full and takes no writes"
 _BLOCK_SHARE: Final = 0.5
 """A blocking read asks Redis to wait for this part of the time limit of a command, so that it ends first."""
 
@@ -215,9 +216,14 @@ def _translate_refusal(error: ResponseError) -> StreamError:
     if isinstance(error, NoScriptError):
         return _ScriptUnknownError(str(error))
     if isinstance(error, OutOfMemoryError):
-        return StreamError(f"Redis is full and takes no writes: {error}")
+        return StreamError(f"{_FULL}: {error}")
     word, _, text = str(error).partition(" ")
     return _REFUSALS[word](text) if word in _REFUSALS else StreamError(f"Redis refused: {error}")
+
+
+def is_full(words: str) -> bool:
+    """Tell by the words of a `StreamError` whether Redis had no room."""
+    return words.startswith(_FULL)
 
 
 def to_ms(at: datetime) -> int:

@@ -88,9 +88,12 @@ def test_where_all_is_well_nothing_is_said() -> None:
 
 
 OLD_MS = NOW_MS - 300_000
+FULL = "Redis is full and takes no writes: command not allowed."
 CASES: list[tuple[Observed, str, str]] = [
-    (replace(WELL, refusal="Redis is full"), "ResponseSyncRedisFull", "Redis is full"),
-    (with_vitals(redis_full=3), "ResponseSyncRedisFull", "3 notifications"),
+    (replace(WELL, refusal=FULL), "ResponseSyncRedisFull", "Redis is full"),
+    (replace(WELL, refusal="Redis refused: READONLY"), "ResponseSyncNotStored", "READONLY"),
+    (replace(WELL, refusal="Redis is away: no answer"), "ResponseSyncRedisAway", "no answer"),
+    (with_vitals(redis_full=3), "ResponseSyncRedisFull", "takes writes again; 3 notifications"),
     (replace(WELL, redis=redis(used_bytes=90)), "ResponseSyncRedisMemory", "90% of its memory"),
     (replace(WELL, redis=redis(eviction="allkeys-lru")), "ResponseSyncRedisMemory", "allkeys-lru"),
     (replace(WELL, has_generation=False), "ResponseSyncStateLost", "no state"),
@@ -115,7 +118,7 @@ CASES: list[tuple[Observed, str, str]] = [
     ),
     (replace(WELL, depth=depth(due=1, first_due_ms=OLD_MS)), "ResponseSyncDueOverdue", "are not released"),
     (replace(WELL, depth=depth(dead=2)), "ResponseSyncDeadLetters", "2 entries were given up"),
-    (with_vitals(missed=9), "ResponseSyncNotificationsMissed", "9 changes"),
+    (with_vitals(missed=9), "ResponseSyncNotificationsMissed", "no notification at all came"),
     (with_vitals(token_refused=2), "ResponseSyncTokenRefused", "2 access tokens"),
     (with_vitals(throttled=4, graph=90), "ResponseSyncGraphThrottles", "4 times"),
     (with_vitals(graph=9, graph_failed=8), "ResponseSyncGraphAway", "8 of 9 requests"),
@@ -165,6 +168,29 @@ def test_each_fault_is_said_alone_with_its_remedy(seen: Observed, runbook: str, 
 )
 def test_what_is_ordinary_is_not_called_wrong(seen: Observed) -> None:
     assert find_troubles(seen) == ()
+
+
+def test_a_redis_that_is_full_is_the_one_thing_to_repair() -> None:
+    idle = process("keeper", is_leader=False)
+    stuck = process("web", unready={"web": FULL})
+    (trouble,) = find_troubles(replace(with_vitals(idle, stuck, process("worker")), refusal=FULL))
+    assert (trouble.state, trouble.runbook) == (State.FAULT, "ResponseSyncRedisFull")
+
+
+def test_a_redis_that_has_no_room_left_for_large_writes_is_still_full() -> None:
+    found = find_troubles(replace(with_vitals(redis_full=1), redis=redis(used_bytes=99)))
+    assert [(one.state, one.runbook) for one in found] == [
+        (State.FAULT, "ResponseSyncRedisFull"),
+        (State.WARNING, "ResponseSyncRedisMemory"),
+    ]
+
+
+def test_changes_that_were_not_announced_point_at_the_public_url_only_where_little_comes() -> None:
+    (cut_off,) = find_troubles(with_vitals(missed=9, stored=1))
+    (lossy,) = find_troubles(with_vitals(missed=9, stored=400))
+    assert "PUBLIC_URL" in cut_off.remedy
+    assert "PUBLIC_URL" not in lossy.remedy
+    assert "400 notifications came" in lossy.words
 
 
 def test_a_fault_of_a_delegates_inbox_names_the_delegate_and_whom_it_serves() -> None:
