@@ -27,6 +27,7 @@ class Origin(StrEnum):
     NOTIFICATION = "notification"
     BASELINE = "baseline"
     SWEEP = "sweep"
+    CATCH_UP = "catch-up"
     TIMER = "timer"
     REPLAY = "replay"
     CONSUMER = "consumer"
@@ -38,7 +39,8 @@ class IntakeEntry:
 
     Attributes:
         kind: what to do.
-        origin: how the entry came to be; `baseline` makes first sight of a meeting a snapshot.
+        origin: how the entry came to be; `baseline` makes first sight of a meeting a snapshot, `catch-up` is
+            a sweep of what no notification could have announced.
         mailbox: key of the mailbox: its object id, or its address in normal form.
         item: Graph's id of the message or event, exactly as Graph gave it.
         change: `created`, `updated`, `deleted`; never trusted, a hint only.

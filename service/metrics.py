@@ -201,7 +201,7 @@ class Metrics:
         )
         self.missed_notifications = self._counter(
             "missed_notifications",
-            "Entries of delta queries that led to updates no notification had brought yet, by kind.",
+            "Entries of delta queries that led to updates of which a notification should have told, by kind.",
             "kind",
         )
         self.lifecycle_events = self._counter(

@@ -45,6 +45,7 @@ def build_keeper_role(settings: Settings, streams: Streams, graph: Graph, metric
             clock=clock,
             metrics=KeeperObserver(metrics),
             logins=(lambda: table.logins) if table is not None else nobody,
+            on_operator=graph.tokens.note_repaired,
         ),
         holder=name_process(),
         destination=build_destination(settings),

@@ -68,6 +68,7 @@ def build_worker(
         notified=notified,
         known_limits=take_known_limits(settings),
         on_order_unclear=partial(rich_observer.data_unread, reason=Unread.ORDER_UNCLEAR),
+        on_replay=graph.tokens.note_repaired,
         tracing=tracing,
     )
     worker = Worker(

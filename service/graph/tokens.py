@@ -27,6 +27,7 @@ class _Token:
     acquired_at: float
     renew_at: float
     expires_at: float
+    is_denied: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +101,15 @@ class MsalTokens:
                 return present.text
             raise
 
+    def note_repaired(self) -> None:
+        """Let the next who asks renew a token with which Graph denied access, also a rather new one.
+
+        Somebody says that the cause is repaired, and asks for another try at once.
+        """
+        token, now = self._token, self._clock.monotonic()
+        if token is not None and token.is_denied and now - token.acquired_at >= self._renew_pause_s:
+            self._renew(token, now)
+
     def note_denied(self) -> None:
         """Let the next who asks renew the token, if it is not a new one: Graph denied access with it.
 
@@ -108,7 +118,14 @@ class MsalTokens:
         Source: https://learn.microsoft.com/graph/permissions-overview
         """
         token, now = self._token, self._clock.monotonic()
-        if token is not None and now - token.acquired_at >= self._denied_pause_s and token.renew_at > now:
+        if token is None:
+            return
+        self._token = replace(token, is_denied=True)
+        if now - token.acquired_at >= self._denied_pause_s:
+            self._renew(self._token, now)
+
+    def _renew(self, token: _Token, now: float) -> None:
+        if token.renew_at > now:
             self._token = replace(token, renew_at=now)
             self._acquire = None  # MSAL's own cache would give the same one again
 

@@ -23,7 +23,7 @@ from service.reconcile.model import MailboxKey, OwnerKey
 from service.roster import WatchedOwner, WatchList
 
 _log = structlog.get_logger("worker")
-_IN_ORDER: Final = (Origin.SWEEP, Origin.BASELINE)
+_IN_ORDER: Final = (Origin.SWEEP, Origin.CATCH_UP, Origin.BASELINE)
 """Origins whose messages come in the order of answering."""
 _NOTHING: Final = "0-0"
 """The id before all entries."""

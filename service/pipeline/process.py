@@ -71,6 +71,7 @@ class Processor:
         notified: NotifiedReader | None = None,
         known_limits: KnownLimits | None = None,
         on_order_unclear: Callable[[IntakeEntry], None] = lambda _: None,
+        on_replay: Callable[[], None] = lambda: None,
         tracing: Tracing = UNTRACED,
     ) -> None:
         """Take what is needed.
@@ -78,6 +79,7 @@ class Processor:
         Args:
             notified: reads items out of their notifications; None where all are fetched.
             on_order_unclear: called for an event that came along and had to be read nevertheless.
+            on_replay: called before a requeued entry is read: something may have been repaired.
         """
         self._reader = reader
         self._states = states
@@ -89,6 +91,7 @@ class Processor:
         self._people = people or People()
         self._notified = notified
         self._known = KnownVersions(states, known_limits)
+        self._on_replay = on_replay
         self._tracing = tracing
         self._told = ToldItems(reader, states, on_order_unclear=on_order_unclear)
 
@@ -101,6 +104,8 @@ class Processor:
             GraphError, TokenError: as the reader has them.
             SigningKeysError, StreamError: as the reader of notifications has them.
         """
+        if entry.origin is Origin.REPLAY:
+            self._on_replay()
         if entry.kind is Kind.MESSAGE and self._watch().owners_served_by(MailboxKey(entry.mailbox)):
             mailbox, message = MailboxKey(entry.mailbox), MessageId(entry.item)
             return await self._read(entry, lambda: self._reader.fetch_message(mailbox, message))

@@ -6,7 +6,7 @@ on the book instead, with what failed for good, and stays there until its outcom
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -51,6 +51,7 @@ class Answering:
 
     Args:
         waiting: where requests wait for the duties that fulfil them.
+        on_operator: called before what an operator asks for is begun: something may have been repaired.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Answering:
         waiting: OpenRequests,
         clock: Clock,
         limits: AnsweringLimits,
+        on_operator: Callable[[], None],
     ) -> None:
         self._ledger = ledger
         self._watch = watch
@@ -75,6 +77,7 @@ class Answering:
         self._waiting = waiting
         self._clock = clock
         self._limits = limits
+        self._on_operator = on_operator
         self._taken: dict[str, Request] = {}
 
     def begin_term(self) -> None:
@@ -108,6 +111,7 @@ class Answering:
             count = max(len(self._names_for(request)), int(bool(request.subscription)))
             request = replace(request, taken_at=now, count=count)
             await self._ledger.write_request(name, request)
+        self._on_operator()
         self._taken[name] = request
         if not self._waiting.attach(name, await self._answer(request)):
             await self._end(name)
@@ -204,8 +208,10 @@ class Answering:
 
     def _ask(self, request: Request, name: str) -> Duty:
         match request.kind:
-            case RequestKind.MISSED | RequestKind.WEB_RETURNED:
+            case RequestKind.MISSED:
                 return self._reading.ask_round(name)
+            case RequestKind.WEB_RETURNED:
+                return self._reading.ask_round(name, is_after_outage=True)
             case RequestKind.RESYNC:
                 return self._ask_full(request, name)
             case RequestKind.REMOVED | RequestKind.RECREATE:

@@ -47,6 +47,7 @@ class KeeperPorts:
 
     Attributes:
         logins: gives something that differs once somebody signed in.
+        on_operator: called before what an operator asks for is begun.
     """
 
     api: SubscriptionApi
@@ -60,6 +61,7 @@ class KeeperPorts:
     clock: Clock
     metrics: AllKeeperMetrics
     logins: Callable[[], Hashable] = nobody
+    on_operator: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,7 @@ def build_keeper(
         metrics=ports.metrics,
         limits=options.keeper,
         answering=options.answering,
+        on_operator=ports.on_operator,
         seed=seed,
     )
 

@@ -23,14 +23,26 @@ from service.subscriptions.resync import Window
 class StateComparison:
     """One full round of one owner's calendar.
 
+    Args:
+        origin: what the entries say.
+
     After a crash the pages before it are not seen again: more is pointed at then, nothing is missed.
     """
 
-    def __init__(self, *, states: StateStore, owner: OwnerKey, clock: Clock, window: Window) -> None:
+    def __init__(
+        self,
+        *,
+        states: StateStore,
+        owner: OwnerKey,
+        clock: Clock,
+        window: Window,
+        origin: Origin = Origin.SWEEP,
+    ) -> None:
         self._states = states
         self._owner = owner
         self._clock = clock
         self._window = window
+        self._origin = origin
         self._seen: set[str] = set()
 
     async def take_page(self, page: DeltaPage) -> list[IntakeEntry]:
@@ -63,7 +75,7 @@ class StateComparison:
     def _point_at(self, event_id: str) -> IntakeEntry:
         return IntakeEntry(
             kind=Kind.EVENT,
-            origin=Origin.SWEEP,
+            origin=self._origin,
             mailbox=MailboxKey(self._owner),
             item=event_id,
             change="deleted",

@@ -87,6 +87,7 @@ class Keeper:
 
     Args:
         seed: the roster of OWNERS_FILE; written at start where there is no roster, or when it was lost.
+        on_operator: as for `Answering`.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class Keeper:
         metrics: KeeperMetrics,
         limits: KeeperLimits | None = None,
         answering: AnsweringLimits | None = None,
+        on_operator: Callable[[], None] = lambda: None,
         seed: tuple[RosterEntry, ...] = (),
     ) -> None:
         self._leadership = leadership
@@ -139,6 +141,7 @@ class Keeper:
             waiting=self._open,
             clock=clock,
             limits=answering or AnsweringLimits(),
+            on_operator=on_operator,
         )
         self._works = {
             DutyKind.RESOLVE: _Work(do=owners.resolve, note_failure=owners.note_failure),
@@ -239,12 +242,13 @@ class Keeper:
             return
         if self._is_fresh and self._seed and not self._ledger.roster:
             await self._ledger.write_roster(_by_address(self._seed))
-        if self._is_fresh and self._has_nobody_led:
+        is_after_outage = self._is_fresh and self._has_nobody_led
+        if is_after_outage:
             await self._ledger.write_outage(Outage(ended_at=self._clock.now()))
         self._owners.begin_term()
         self._subscribing.begin_term()
         self._comparing.begin_term(led_at=led_at)
-        self._reading.begin_term(is_fresh=self._is_fresh)
+        self._reading.begin_term(is_fresh=self._is_fresh, is_after_outage=is_after_outage)
         self._is_fresh = False
         self._has_begun = True
         _log.info("keeper.term_begun", fence=self._leadership.fence, owners=len(self._ledger.roster))

@@ -24,7 +24,7 @@ from service.subscriptions.plan import spread
 from service.subscriptions.records import MailboxRecord, OwnerProgress, RequestKind
 from service.subscriptions.resync import Comparison, DeltaRounds, Turn, Window, is_listed
 from service.subscriptions.schedule import Duty, Schedule
-from service.subscriptions.silence import SilenceLimits, judge_silence
+from service.subscriptions.silence import SilenceLimits, is_notification_due, judge_silence
 from service.subscriptions.subscribing import reading_of
 from service.subscriptions.watch import Watch
 
@@ -90,16 +90,19 @@ class Reading:
         self._metrics = metrics
         self._on_silence = on_silence
         self._full_wanted: set[str] = set()
+        self._unannounced: set[str] = set()
         self._comparisons: dict[str, StateComparison] = {}
         self._is_anything_notified = False
 
-    def begin_term(self, *, is_fresh: bool) -> None:
+    def begin_term(self, *, is_fresh: bool, is_after_outage: bool = False) -> None:
         """Take up where the records stand.
 
         Args:
             is_fresh: this process has just begun, and the service may have been down: everything is swept.
+            is_after_outage: it was down, so what is found now was announced to nobody.
         """
         self._full_wanted.clear()
+        self._unannounced = set(self._watch.resources) if is_after_outage else set()
         self._comparisons.clear()
         self._is_anything_notified = False
         now = self._clock.now()
@@ -114,8 +117,10 @@ class Reading:
         self._full_wanted.add(name)
         return self.ask_round(name)
 
-    def ask_round(self, name: str) -> Duty:
-        """Have what changed in a resource read, soon."""
+    def ask_round(self, name: str, *, is_after_outage: bool = False) -> Duty:
+        """Have what changed in a resource read, soon; after an outage none of it counts as not announced."""
+        if is_after_outage:
+            self._unannounced.add(name)
         duty = reading_of(self._watch.resources[name], name)
         self._schedule.bring_forward(duty, self._clock.now())
         return duty
@@ -131,7 +136,8 @@ class Reading:
         turn = await self._rounds.take_turn(
             resource,
             before,
-            full_origin=self._choose_origin(name),
+            full_origin=self._choose_full_origin(name),
+            sweep_origin=self._choose_sweep_origin(name),
             save=lambda record: self._save(name, record),
             compare=self._comparison_of(name, resource),
         )
@@ -170,10 +176,15 @@ class Reading:
             if owner is not None and progress is not None and not owner.is_baselined:
                 yield progress.added_at
 
-    def _choose_origin(self, name: str) -> Origin:
+    def _choose_full_origin(self, name: str) -> Origin:
         owners = (self._ledger.owners.get(key) for key in self._watch.owners_of(name))
         is_settled = all(owner is not None and owner.is_baselined for owner in owners)
-        return Origin.SWEEP if is_settled else Origin.BASELINE
+        return self._choose_sweep_origin(name) if is_settled else Origin.BASELINE
+
+    def _choose_sweep_origin(self, name: str) -> Origin:
+        record = self._ledger.mailboxes.get(name, MailboxRecord())
+        is_due = is_notification_due(record, self._ledger.subscriptions.get(name))
+        return Origin.SWEEP if is_due and name not in self._unannounced else Origin.CATCH_UP
 
     def _comparison_of(self, name: str, resource: WatchedResource) -> Comparison | None:
         """Hold a full round of a calendar against the state.
@@ -188,6 +199,7 @@ class Reading:
                 owner=OwnerKey(resource.mailbox),
                 clock=self._clock,
                 window=self._window,
+                origin=self._choose_sweep_origin(name),
             )
         return self._comparisons[name].take_page
 
@@ -202,6 +214,7 @@ class Reading:
         self, name: str, resource: WatchedResource, before: MailboxRecord, turn: Turn
     ) -> None:
         self._comparisons.pop(name, None)
+        self._unannounced.discard(name)
         self._metrics.round_ended(resource=resource.kind, is_full=turn.was_full, items=turn.found)
         judged = await self._judge(name, self._find_changed_after(resource, before), turn)
         if judged != turn.record:

@@ -98,6 +98,7 @@ class DeltaRounds:
         record: MailboxRecord,
         *,
         full_origin: Origin,
+        sweep_origin: Origin = Origin.SWEEP,
         save: Save,
         compare: Comparison | None = None,
     ) -> Turn:
@@ -106,27 +107,29 @@ class DeltaRounds:
         A delta token that is no longer known makes the round start again as a full one, once.
 
         Args:
-            full_origin: what the entries of a full round say; those of others say `sweep`.
+            full_origin: what the entries of a full round say.
+            sweep_origin: what those of others say.
 
         Raises:
             GraphError, TokenError: Graph did not answer; the record holds how far it came.
             StreamError: Redis did not take entries or the record.
         """
+        origins = (full_origin, sweep_origin)
         try:
-            return await self._take_pages(resource, record, full_origin, save, compare)
+            return await self._take_pages(resource, record, origins, save, compare)
         except DeltaExpiredError:
             fresh = replace(record, delta_link="", round=None)
-            return await self._take_pages(resource, fresh, full_origin, save, compare)
+            return await self._take_pages(resource, fresh, origins, save, compare)
 
     async def _take_pages(
         self,
         resource: WatchedResource,
         record: MailboxRecord,
-        full_origin: Origin,
+        origins: tuple[Origin, Origin],
         save: Save,
         compare: Comparison | None,
     ) -> Turn:
-        current = record.round or self._begin(resource, record, full_origin)
+        current = record.round or self._begin(resource, record, origins)
         fed: set[str] = set()
         for _ in range(self._pages_per_turn):
             page = await self._fetch_page(resource, current, record)
@@ -141,12 +144,14 @@ class DeltaRounds:
             current = record.round
         return _end_turn(record, current, is_complete=False)
 
-    def _begin(self, resource: WatchedResource, record: MailboxRecord, full_origin: Origin) -> Round:
+    def _begin(
+        self, resource: WatchedResource, record: MailboxRecord, origins: tuple[Origin, Origin]
+    ) -> Round:
         has_begun = record.full_at is not None if is_listed(resource) else bool(record.delta_link)
         is_full = record.is_full_wanted or not has_begun
         return Round(
             is_full=is_full,
-            origin=full_origin if is_full else Origin.SWEEP,
+            origin=origins[0] if is_full else origins[1],
             started_at=self._clock.now(),
             link="" if is_full else record.delta_link,
         )

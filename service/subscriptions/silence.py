@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from service.subscriptions.records import MailboxRecord
+from service.subscriptions.records import MailboxRecord, SubscriptionRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,23 @@ class SilenceLimits:
 
     after_s: float = 300.0
     slack_s: float = 15.0
+
+
+def is_notification_due(record: MailboxRecord, held: SubscriptionRecord | None) -> bool:
+    """Tell whether notifications should have announced all that changed since the last complete round.
+
+    Not of a mailbox that could not be read meanwhile, nor where no subscription has lived since that round:
+    what a sweep then finds says nothing against the way to PUBLIC_URL.
+
+    Args:
+        record: as it stands before the round.
+        held: None where there was never a subscription.
+    """
+    if record.fault is not None or held is None or held.fault is not None or not held.id:
+        return False
+    if held.created_at is None or record.complete_at is None:
+        return True
+    return held.created_at <= record.complete_at
 
 
 def judge_silence(

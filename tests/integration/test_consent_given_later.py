@@ -13,7 +13,7 @@ from service.metrics import Metrics
 from service.reconcile.model import MailboxKey
 from service.settings import Scope, read_settings
 from tests.integration.sandbox.asking import Asking, trust
-from tests.integration.surroundings import Surroundings
+from tests.integration.surroundings import Surroundings, wait_for
 
 ROLES = ["Calendars.Read", "Mail.Read", "MailboxSettings.Read", "User.Read.All"]
 ALWAYS_S, NEVER_S = 0.001, 3600.0
@@ -44,3 +44,19 @@ async def test_consent_is_taken_up_unless_the_token_is_a_new_one(
 
 async def read_inbox(graph: Graph, mailbox: MailboxKey) -> None:
     await graph.delta.start_inbox(mailbox, received_since=datetime.now(UTC))
+
+
+async def test_a_running_service_takes_consent_up_as_soon_as_an_operator_asks(
+    surroundings: Surroundings,
+) -> None:
+    async with aiohttp.ClientSession(connector=trust(surroundings.sandbox), trust_env=False) as session:
+        asking = await Asking.prepare(surroundings.sandbox, session)
+        await asking.control("/application", {"roles": [one for one in ROLES if one != "Mail.Read"]})
+        async with surroundings.running("serve", RESPONSE_SYNC_TOKEN_DENIED_PAUSE_S=str(NEVER_S)):
+            await wait_for(surroundings.is_ready)  # what is faulty holds nobody up
+            await asking.control("/application", {"roles": ROLES})
+
+            async def is_read() -> bool:  # a token that came just now is not renewed
+                return (await surroundings.run("resync"))[0] == 0
+
+            await wait_for(is_read)

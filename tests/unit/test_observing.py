@@ -73,6 +73,7 @@ def test_an_arrival_in_the_future_of_this_clock_is_no_negative_delay() -> None:
     [
         (Origin.SWEEP, ("response.changed",), 1),
         (Origin.SWEEP, (), None),
+        (Origin.CATCH_UP, ("response.changed",), None),
         (Origin.NOTIFICATION, ("response.changed",), None),
         (Origin.BASELINE, ("response.snapshot",), None),
     ],

@@ -359,6 +359,26 @@ async def test_a_token_with_which_graph_denied_access_is_renewed_unless_it_is_a_
         assert await tokens.fetch_token() == "t-2"
 
 
+async def test_who_says_that_a_denial_is_repaired_gets_a_new_token_at_once(
+    server: GraphHost, ca_file: Path, observer: RecordingObserver
+) -> None:
+    clock, given = HeldClock(), iter(["t-1", "t-2"])
+    server.answer = login(lambda: token_answer(next(given)))
+    async with open_tokens(registered_at(server), ca_file, observer, clock=clock) as tokens:
+        assert await tokens.fetch_token() == "t-1"
+        await clock.advance(5)
+        tokens.note_repaired()  # nothing was denied with it
+        assert await tokens.fetch_token() == "t-1"
+        tokens.note_denied()
+        assert await tokens.fetch_token() == "t-1"
+        tokens.note_repaired()
+        assert await tokens.fetch_token() == "t-2"
+        tokens.note_denied()
+        for _ in range(9):  # it came just now
+            tokens.note_repaired()
+        assert await tokens.fetch_token() == "t-2"
+
+
 async def test_a_token_with_which_graph_denied_access_serves_on_while_the_authority_is_away(
     server: GraphHost, ca_file: Path, observer: RecordingObserver
 ) -> None:

@@ -22,6 +22,14 @@ async def test_an_answer_whose_meeting_is_not_held_brings_the_meeting_along() ->
     assert world.states.said() == ["attendee.added ann", "response.changed ann"]
 
 
+async def test_an_entry_that_was_requeued_is_read_as_if_something_had_been_repaired() -> None:
+    world = World()
+    await world.message("m1")
+    assert world.replays == []
+    await world.message("m1", origin=Origin.REPLAY)
+    assert world.replays == ["replay"]
+
+
 async def test_an_answer_to_a_held_meeting_reads_the_message_alone() -> None:
     world = World()
     world.put_event("e1", event(1, row("ann")))

@@ -93,6 +93,7 @@ class World:
         self.intake = MemoryIntake()
         self.clock = StillClock()
         self.directory = MemoryDirectory()
+        self.replays: list[str] = []
         committer = Committer(self.states, self.clock, decision_limits=DecisionLimits(), tracing=tracing)
         self.processor = Processor(
             reader=self.reader,
@@ -103,6 +104,7 @@ class World:
             desk=self.desk,
             intake=self.intake,
             people=People(self.directory, clock=self.clock),
+            on_replay=lambda: self.replays.append("replay"),
             tracing=tracing,
         )
 

@@ -59,6 +59,7 @@ class Play:
     metrics: CountingMetrics = field(default_factory=CountingMetrics)
     desk: LifecycleDesk = field(init=False)
     heard: LastHeard = field(init=False)
+    asked: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.lease = MemoryLease(self.clock)
@@ -86,6 +87,7 @@ class Play:
             generation=self.generation,
             clock=self.clock,
             metrics=self.metrics,
+            on_operator=lambda: self.asked.append("operator"),
         )
         return build_keeper(
             ports,

@@ -69,6 +69,15 @@ async def test_everything_is_renewed_or_recreated(kind: RequestKind, verb: str, 
     assert outcome(play, name) == (2, 0, True)
 
 
+async def test_what_an_operator_asks_for_is_begun_as_if_something_had_been_repaired() -> None:
+    play, keeper = await at_work()
+    await play.run(keeper)
+    assert play.asked == [], "the keeper's own work is no such sign"
+    await ask(play, RequestKind.RESYNC)
+    await play.run(keeper)
+    assert play.asked == ["operator"]
+
+
 async def test_one_resource_is_renewed_and_no_other() -> None:
     play, keeper = await at_work()
     inbox = id_of(play, ADELE_INBOX)
@@ -212,7 +221,7 @@ async def test_a_mailbox_without_its_subscription_is_swept_counts_as_ready_and_i
     inbox = next(one for one in status.resources if one.name == "inbox/id-adele")
     assert (status.is_ready, inbox.is_silent, inbox.deleted_at is not None) == (True, False, True)
     found = [(one.item, one.origin) for one in play.intake.take()]
-    assert found[:2] == [("m-0", Origin.SWEEP), ("m-1", Origin.SWEEP)]
+    assert found[:2] == [("m-0", Origin.CATCH_UP), ("m-1", Origin.CATCH_UP)]
     assert play.resources() == [ALEX_EVENTS]
 
 

@@ -360,7 +360,7 @@ async def test_a_removed_subscription_is_made_anew_and_the_gap_read() -> None:
     await play.desk.handle_lifecycle(lifecycle(play, "subscriptionRemoved", id_))
     await play.run(keeper)
     assert play.resources() == [ADELE_INBOX, ALEX_EVENTS]
-    assert [(one.item, one.origin) for one in play.intake.take()] == [("in-the-gap", Origin.SWEEP)]
+    assert [(one.item, one.origin) for one in play.intake.take()] == [("in-the-gap", Origin.CATCH_UP)]
 
     await play.desk.handle_lifecycle(lifecycle(play, "subscriptionRemoved", id_, seconds_ago=1))
     await play.run(keeper)

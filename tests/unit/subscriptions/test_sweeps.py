@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from service.entries import IntakeEntry, Kind, Origin
-from service.errors import UnavailableError
+from service.errors import AccessError, UnavailableError
 from service.ports import Book
 from service.reconcile.instant import instant_of
 from service.subscriptions.assembly import KeeperOptions
+from service.subscriptions.desk import file_request
 from service.subscriptions.reading import ReadingLimits
+from service.subscriptions.records import Request, RequestKind
 from service.subscriptions.silence import SilenceLimits
 from tests.unit.subscriptions.play import (
     ADELE_INBOX,
@@ -41,6 +43,49 @@ async def test_a_service_that_was_away_sweeps_at_once_inboxes_before_calendars()
     play.tenant.put_item("inbox/id-adele", message("answer"))
     await play.run(play.build_keeper("keeper-2"), seconds=6)
     assert [one.item for one in play.intake.entries] == ["answer", "answered"]
+
+
+async def test_what_changed_while_a_mailbox_could_not_be_read_does_not_count_as_not_announced() -> None:
+    play = await watching()
+    keeper = play.build_keeper("keeper-2")
+    await play.run(keeper)
+    play.tenant.failing["inbox/id-adele"] = AccessError("denied", status=403)
+    play.clock.advance(900)
+    await play.run(keeper)
+    play.tenant.put_item("inbox/id-adele", message("meanwhile"))
+    del play.tenant.failing["inbox/id-adele"]
+    play.clock.advance(900)
+    await play.run(keeper)
+    play.tenant.put_item("inbox/id-adele", message("later"))
+    play.clock.advance(900)
+    await play.run(keeper)
+    found = [(one.item, one.origin) for one in play.intake.take()]
+    assert found == [("meanwhile", Origin.CATCH_UP), ("later", Origin.SWEEP)]
+
+
+async def test_what_changed_before_a_service_that_was_away_came_back_does_not_count_as_not_announced() -> (
+    None
+):
+    play = await watching()
+    play.tenant.put_item("inbox/id-adele", message("meanwhile"))
+    keeper = play.build_keeper("keeper-2")
+    await play.run(keeper)
+    play.tenant.put_item("inbox/id-adele", message("later"))
+    play.clock.advance(900)
+    await play.run(keeper)
+    found = [(one.item, one.origin) for one in play.intake.take()]
+    assert found == [("meanwhile", Origin.CATCH_UP), ("later", Origin.SWEEP)]
+
+
+async def test_what_changed_while_web_was_away_does_not_count_as_not_announced() -> None:
+    play = await watching()
+    keeper = play.build_keeper("keeper-2")
+    await play.run(keeper)
+    play.tenant.put_item("inbox/id-adele", message("meanwhile"))
+    at = instant_of(play.clock.now()).text
+    await file_request(play.records, Request(kind=RequestKind.WEB_RETURNED, at=at))
+    await play.run(keeper)
+    assert [(one.item, one.origin) for one in play.intake.take()] == [("meanwhile", Origin.CATCH_UP)]
 
 
 async def test_a_sweep_never_feeds_a_calendar_before_the_answers_that_are_in_it() -> None:
