@@ -109,7 +109,7 @@ class Reading:
         for name, resource in self._watch.resources.items():
             record = self._ledger.mailboxes.get(name)
             if record is not None or name in self._ledger.subscriptions:  # else its creation brings it about
-                due_at = now if is_fresh or record is None else self._next_due(name, record)
+                due_at = now if is_fresh or record is None else self._next_due(name, resource, record)
                 self._schedule.set(reading_of(resource, name), due_at)
 
     def ask_full(self, name: str) -> Duty:
@@ -222,7 +222,7 @@ class Reading:
         if judged.is_silent and judged.unheard_since is None and turn.record.unheard_since is not None:
             _log.error("subscription.fell_silent", resource=name)
             self._on_silence(name)
-        self._schedule.bring_forward(reading_of(resource, name), self._next_due(name, judged))
+        self._schedule.bring_forward(reading_of(resource, name), self._next_due(name, resource, judged))
         if turn.was_full or turn.found:
             _log.info("mailbox.read", resource=name, is_full=turn.was_full, found=turn.found)
         await self.mark_baselines(self._watch.owners_of(name))
@@ -260,7 +260,7 @@ class Reading:
             self._is_anything_notified = await self._ledger.is_anything_notified()
         return self._is_anything_notified
 
-    def _next_due(self, name: str, record: MailboxRecord) -> datetime:
+    def _next_due(self, name: str, resource: WatchedResource, record: MailboxRecord) -> datetime:
         """Give when a resource is next read: each has its own place, so that rounds part ways.
 
         Calendars come first, for they bring their owner's inboxes along.
@@ -269,7 +269,7 @@ class Reading:
             return record.fault.retry_at
         if record.round is not None or record.complete_at is None:
             return self._clock.now()
-        first = 0.8 if self._watch.resources[name].kind is ResourceKind.CALENDAR else 0.9
+        first = 0.8 if resource.kind is ResourceKind.CALENDAR else 0.9
         place = first + 0.1 * spread(f"{name}@{record.complete_at.timestamp()}")
         return record.complete_at + timedelta(seconds=self._limits.sweep_interval_s * place)
 
@@ -279,13 +279,14 @@ class Reading:
 
     async def note_failure(self, name: str, error: ServiceError) -> None:
         """Write down why a resource could not be read, and when it is tried again."""
-        if name not in self._watch.resources:
+        resource = self._watch.resources.get(name)
+        if resource is None:
             return
         before = self._ledger.mailboxes.get(name, MailboxRecord())
         now = self._clock.now()
         fault = build_fault(error, before.fault, subject=name, now=now, backoff=self._backoff)
         await self._save(name, replace(before, fault=fault))
-        self._schedule.set(reading_of(self._watch.resources[name], name), fault.retry_at)
+        self._schedule.set(reading_of(resource, name), fault.retry_at)
         _log.warning("mailbox.read_failed", resource=name, fault=str(fault.kind), words=fault.words)
         if fault.kind.is_of_mailbox:
             await self.mark_baselines(self._watch.owners_of(name))

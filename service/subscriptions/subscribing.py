@@ -93,9 +93,10 @@ class Subscribing:
             self.schedule_next(name)
 
     def schedule_next(self, name: str) -> None:
-        """Set when a resource's subscription is next looked at.
+        """Set when a resource's subscription is next looked at, at the latest.
 
-        One that has none waits for the comparison of this term: Graph may hold a good one.
+        It is sooner where somebody asked for something meanwhile. One that has none waits for the comparison
+        of this term: Graph may hold a good one.
         """
         record = self._ledger.subscriptions.get(name, SubscriptionRecord())
         now = self._clock.now()
@@ -111,7 +112,7 @@ class Subscribing:
             due_at = now
         else:
             return
-        self._schedule.set(Duty(DutyKind.SUBSCRIBE, name), due_at)
+        self._schedule.bring_forward(Duty(DutyKind.SUBSCRIBE, name), due_at)
 
     # --- what is asked for ---
 
@@ -170,12 +171,14 @@ class Subscribing:
         after = await self._touch(wanted, before)
         if after is not before:
             await self._ledger.write_subscription(name, after)
-            self._replaces.pop(name, None)
             self._renew_now.discard(name)
             self._tell(name, before, after)
+        is_new = after.id != before.id
+        if is_new:  # else a replacement was asked for while the present one was renewed
+            self._replaces.pop(name, None)
         self.schedule_next(name)
-        if after.id != before.id:
-            await self._follow_creation(name, before)
+        if is_new:
+            await self._follow_creation(name, resource, before)
 
     async def _touch(self, wanted: WantedSubscription, before: SubscriptionRecord) -> SubscriptionRecord:
         """Do what has to be done now; gives the same record back where that is nothing."""
@@ -192,31 +195,35 @@ class Subscribing:
             return await self._subscriber.renew(wanted, before)
         return before
 
-    async def _follow_creation(self, name: str, before: SubscriptionRecord) -> None:
+    async def _follow_creation(
+        self, name: str, resource: WatchedResource, before: SubscriptionRecord
+    ) -> None:
         """Close the gap before the new subscription by a delta round from before it."""
-        self._schedule.bring_forward(reading_of(self._watch.resources[name], name), self._clock.now())
+        self._schedule.bring_forward(reading_of(resource, name), self._clock.now())
         if before.id:
             await self._ledger.drop_notified(before.id)
 
     async def _end(self, name: str) -> None:
-        record = self._ledger.subscriptions.get(name)
-        if record is not None and record.id:
-            await self._subscriber.delete(record.id)
-            _log.info("subscription.deleted", resource=name, subscription_id=record.id)
+        await self._delete_held(name)
         await self._ledger.drop_resource(name)
         self._replaces.pop(name, None)
         self._renew_now.discard(name)
+        self._delete_now.discard(name)
 
     async def _end_for_operator(self, name: str) -> None:
+        ended = await self._delete_held(name)
+        await self._ledger.write_subscription(name, SubscriptionRecord(deleted_at=self._clock.now()))
+        self._delete_now.discard(name)
+        if ended.id:
+            await self._ledger.drop_notified(ended.id)
+
+    async def _delete_held(self, name: str) -> SubscriptionRecord:
+        """End in Graph what is held. What has run out needs no call: a refusal would hold us up for ever."""
         record = self._ledger.subscriptions.get(name, SubscriptionRecord())
-        if record.id:
+        if record.is_alive(self._clock.now()):
             await self._subscriber.delete(record.id)
             _log.info("subscription.deleted", resource=name, subscription_id=record.id)
-        ended = SubscriptionRecord(deleted_at=self._clock.now())
-        await self._ledger.write_subscription(name, ended)
-        self._delete_now.discard(name)
-        if record.id:
-            await self._ledger.drop_notified(record.id)
+        return record
 
     async def note_failure(self, name: str, error: ServiceError) -> None:
         """Write down why it did not work and when it is tried again; reading goes on without it."""
@@ -281,7 +288,7 @@ class Subscribing:
         self.schedule_next(name)
         if before is None or before.id != action.subscription.id:
             _log.info("subscription.adopted", resource=name, subscription_id=action.subscription.id)
-            await self._follow_creation(name, before or SubscriptionRecord())
+            await self._follow_creation(name, action.wanted.resource, before or SubscriptionRecord())
 
     async def end_comparison(self) -> None:
         """Let what is still without a subscription, and was not seen in the comparison, get one."""

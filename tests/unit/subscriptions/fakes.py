@@ -261,6 +261,7 @@ class Tenant:
         failing: address or key -> the error that every call about it meets.
         ahead: by how much its clock goes ahead of ours.
         pages_left: so many delta pages are given, then none; None for no such limit.
+        gate: renewals and deletions are answered only once it is set; None for at once.
         calls: what was done, in order: (verb, resource or id).
     """
 
@@ -285,6 +286,7 @@ class Tenant:
     windows: list[tuple[datetime, datetime | None]] = field(default_factory=list)
     pages_left: int | None = None
     on_list: Callable[[], None] | None = None
+    gate: asyncio.Event | None = None
     _count: int = 0
 
     def now(self) -> datetime:
@@ -379,6 +381,7 @@ class Tenant:
         self, subscription_id: str, expires_at: datetime, *, certificate: str = "", certificate_id: str = ""
     ) -> GraphSubscription:
         self.calls.append(("renew", subscription_id))
+        await self._wait_for_gate()
         if subscription_id not in {one.id for one in self.living()}:
             raise GoneError("it has ended", status=404)
         self._meet(subscription_id)
@@ -394,8 +397,13 @@ class Tenant:
 
     async def delete_subscription(self, subscription_id: str) -> None:
         self.calls.append(("delete", subscription_id))
+        await self._wait_for_gate()
         self._meet(subscription_id)
         self.subscriptions.pop(subscription_id, None)
+
+    async def _wait_for_gate(self) -> None:
+        if self.gate is not None:
+            await self.gate.wait()
 
     def _grant(self, expires_at: datetime) -> datetime:
         now = self.now()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from service.entries import Origin
@@ -33,6 +35,13 @@ async def ask(
     )
     await file_request(play.records, request)
     return request.name
+
+
+async def reach(play: Play, verb: str, *, times: int = 1) -> None:
+    """Let duties go on until Graph was called so often."""
+    async with asyncio.timeout(10):
+        while len(play.calls(verb)) < times:  # noqa: ASYNC110 - the condition is the tenant's own state
+            await asyncio.sleep(0)
 
 
 def read(play: Play, name: str) -> Request:
@@ -194,6 +203,27 @@ async def test_a_removed_owner_is_named_in_no_outcome() -> None:
     assert "alex" not in str(play.records.books)
 
 
+@pytest.mark.parametrize(
+    ("kind", "living"), [(RequestKind.DELETE, []), (RequestKind.RECREATE, [ADELE_INBOX])]
+)
+async def test_what_is_asked_while_a_renewal_is_under_way_is_done_right_after_it(
+    kind: RequestKind, living: list[str]
+) -> None:
+    play, keeper = await at_work()
+    before = id_of(play, ADELE_INBOX)
+    play.tenant.gate = asyncio.Event()
+    await ask(play, RequestKind.RENEW, resource="inbox/id-adele")
+    await keeper.tick()
+    await reach(play, "renew")
+    name = await ask(play, kind, resource="inbox/id-adele")
+    await keeper.tick()
+    play.tenant.gate.set()
+    await play.run(keeper)
+    assert outcome(play, name) == (1, 0, True)
+    assert play.resources() == [*living, ALEX_EVENTS]
+    assert before not in [one.id for one in play.tenant.living()]
+
+
 # --- delete ---
 
 
@@ -245,6 +275,24 @@ async def test_an_owner_removed_and_added_again_has_subscriptions_again() -> Non
     await play.run(keeper)
     await play.remove_owner("alex@contoso.com")
     await play.run(keeper, seconds=20)
+    await play.add_owner("alex@contoso.com")
+    await play.run(keeper, seconds=20)
+    assert play.resources() == [ADELE_INBOX, ALEX_EVENTS]
+
+
+async def test_an_owner_put_back_while_a_deletion_was_still_to_come_has_subscriptions_again() -> None:
+    play, keeper = await at_work()
+    play.tenant.gate = asyncio.Event()
+    await ask(play, RequestKind.RENEW)
+    await keeper.tick()
+    await reach(play, "renew", times=2)
+    await ask(play, RequestKind.DELETE)
+    await keeper.tick()
+    await play.remove_owner("alex@contoso.com")
+    await keeper.tick()
+    play.tenant.gate.set()
+    await play.run(keeper, seconds=20)
+    assert play.resources() == []
     await play.add_owner("alex@contoso.com")
     await play.run(keeper, seconds=20)
     assert play.resources() == [ADELE_INBOX, ALEX_EVENTS]

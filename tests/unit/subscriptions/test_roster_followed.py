@@ -149,6 +149,19 @@ async def test_a_removal_is_done_only_when_the_subscriptions_have_ended() -> Non
     assert [book for book, records in play.records.books.items() if records] in ([], [Book.OUTAGES])
 
 
+async def test_a_subscription_that_may_not_be_ended_holds_a_removal_up_only_until_its_time_is_over() -> None:
+    play = await watching()
+    keeper = play.build_keeper("keeper-2")
+    await play.run(keeper)
+    play.tenant.failing[id_of(play, ADELE_INBOX)] = AccessError("nobody is signed in", status=403)
+    await play.remove_owner("alex@contoso.com")
+    await play.run(keeper, seconds=20)
+    assert "owner/alex@contoso.com" in play.records.books[Book.MAILBOXES]
+    play.clock.advance(8 * 86_400)
+    await play.run(keeper, seconds=40)
+    assert [book for book, records in play.records.books.items() if records] in ([], [Book.OUTAGES])
+
+
 async def test_an_inbox_that_serves_another_owner_stays() -> None:
     play = await watching()
     play.tenant.add_person("bert@contoso.com", delegates=["adele@contoso.com"])
