@@ -48,9 +48,12 @@ def parse_roster(text: str, name: str) -> tuple[RosterEntry, ...]:
         ConfigError: one sentence for each thing that is wrong.
     """
     try:
-        tables = tomllib.loads(text).get("owners", [])
+        document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{name} is no TOML: {error}."]) from error
+    if unknown := sorted(document.keys() - {"owners"}):  # misspelt, it would remove everybody
+        raise ConfigError([f"{name}: there is no table {unknown[0]!r}: only owners."])
+    tables = document.get("owners", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise ConfigError([f"{name}: owners must be an array of tables, each beginning with [[owners]]."])
     faults: list[str] = []

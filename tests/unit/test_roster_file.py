@@ -41,6 +41,7 @@ def test_no_delegates_named_differs_from_none_to_be_discovered() -> None:
     [
         ("owners = 3", "array of tables"),
         ("owners = ['a']", "array of tables"),
+        ("[[owner]]\naddress = 'a@c.d'", "no table 'owner'"),
         ("[[owners]", "no TOML"),
         ("[[owners]]\nname = 'x'", "no member 'name'"),
         ("[[owners]]\ndelegates = []", "address is missing"),
