@@ -106,5 +106,7 @@ async def open_authority(settings: Settings) -> AsyncIterator[Authority]:
         limits=take_authority_limits(settings),
     )
     async with client:
-        yield authority
-        await authority.close()
+        try:
+            yield authority
+        finally:
+            await authority.close()

@@ -18,6 +18,7 @@ import certifi
 import msal  # type: ignore[import-untyped]
 import requests
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from requests.adapters import HTTPAdapter
 from yarl import URL
@@ -222,7 +223,7 @@ def _read_certificate(file: Path) -> dict[str, str]:
     try:
         public = _public_half(keys[0])
         own = next(one for one in chain if _certified_key(one) == public)
-    except (IndexError, StopIteration, ValueError, TypeError) as error:
+    except (IndexError, StopIteration, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise _build_credential_error(
             f"{file.name} holds no key with its certificate ({type(error).__name__})",
             "Put a private key without passphrase and its certificate into CLIENT_CERTIFICATE_FILE, as PEM.",

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
@@ -87,7 +88,7 @@ def read_key_file(file: Path) -> EncryptionKey:
         with file.open(encoding="ascii") as opened:
             text = opened.read(_FILE_BYTES_MAX)
         return _build(text, file)
-    except (OSError, ValueError, TypeError, StopIteration, IndexError) as error:
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm, StopIteration, IndexError) as error:
         reason = getattr(error, "strerror", None) or "no RSA key of 2048 to 4096 bits with its certificate"
         sentence = (
             f"RESPONSE_SYNC_ENCRYPTION_KEY_FILE: {file} cannot be used ({reason}): "

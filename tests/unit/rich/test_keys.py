@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import stat
 from base64 import b64decode
 from datetime import UTC, datetime, timedelta
@@ -66,12 +67,22 @@ def encode(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
+def encode_as_unknown(key: rsa.RSAPrivateKey) -> str:
+    """Give the key under an algorithm that nobody knows."""
+    rsa_oid, unknown_oid = bytes.fromhex("06092a864886f70d010101"), bytes.fromhex("06092a864886f70d010163")
+    content = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    encoded = base64.encodebytes(content.replace(rsa_oid, unknown_oid)).decode()
+    return f"-----BEGIN PRIVATE KEY-----\n{encoded}-----END PRIVATE KEY-----\n"
+
+
 def test_what_graph_would_not_take_is_refused_and_not_shown(tmp_path: Path) -> None:
     good = make(tmp_path).file.read_text()
     weak = encode(rsa.generate_private_key(public_exponent=65537, key_size=1024))
     curve = encode(ec.generate_private_key(ec.SECP256R1()))
     certificate = good.split("-----END PRIVATE KEY-----\n")[1]
+    unknown = encode_as_unknown(rsa.generate_private_key(public_exponent=65537, key_size=2048))
     cases = ("", "text", good[:500], certificate, weak + certificate, curve + certificate, "é" + good)
+    cases += (unknown + certificate,)
     file = tmp_path / "bad.pem"
     for text in cases:
         file.write_text(text)
