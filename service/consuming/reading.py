@@ -23,7 +23,7 @@ from service.consuming.member import Entry, Member, Trimmed
 from service.consuming.seen import Gap, Novelty, Seen
 from service.consuming.update import NotAnUpdateError, Update, parse_update
 from service.entries import IntakeEntry, Kind, Origin
-from service.errors import StreamError
+from service.errors import ConfigError, StreamError
 from service.streams.connection import RedisLimits, RedisTarget, connect
 from service.streams.keys import KeyNames
 from service.streams.link import RedisLink
@@ -98,11 +98,14 @@ async def updates(
             provider of `redis-entraid`.
 
     Raises:
-        ConfigError: the URL, the stream or the group cannot be used.
+        ConfigError: the URL, the stream's name or the number of partitions cannot be used.
         StreamError: Redis refuses, or is away for longer than `outage_s`.
     """
     limits = limits or ReadingLimits()
-    keys = KeyNames(stream=stream, partitions=partitions)
+    try:
+        keys = KeyNames(stream=stream, partitions=partitions)
+    except ValueError as error:
+        raise ConfigError([f"{error}."]) from error
     target = RedisTarget(
         url=redis_url, sentinel=sentinel, is_cluster=is_cluster, ca_file=ca_file, sign_in=sign_in
     )

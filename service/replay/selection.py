@@ -59,11 +59,11 @@ def parse_moment(text: str, now: datetime) -> datetime:
         ValueError: it is none of these.
     """
     span = _SPAN.fullmatch(text.strip())
-    if span is not None:
-        return now - timedelta(**{_UNITS[span[2].lower()]: int(span[1])})
     try:
+        if span is not None:
+            return now - timedelta(**{_UNITS[span[2].lower()]: int(span[1])})
         moment = datetime.fromisoformat(text.strip())
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ValueError(
             f"{text!r} is no time: give 2026-03-01T08:00Z, 2026-03-01, or an age as 12h"
         ) from error

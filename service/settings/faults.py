@@ -32,6 +32,8 @@ def list_redis_faults(settings: Settings) -> Iterator[Fault]:
         yield "redis_url", "is missing: set it to the address of Redis, such as redis://localhost:6379/0."
     elif _scheme(url) not in ("redis", "rediss", "unix"):
         yield "redis_url", "must begin with redis://, rediss:// or unix://."
+    elif not _is_url(url):
+        yield "redis_url", "is no URL."
     if not _STREAM.fullmatch(settings.stream):
         yield "stream", "must be 1 to 128 characters without braces and white space."
     if settings.redis_cluster and settings.redis_sentinel:
@@ -216,13 +218,16 @@ def _is_local(*urls: str) -> bool:
     return all(is_loopback(urlsplit(url).hostname or "") for url in urls)
 
 
-def _judge_url(url: str) -> str:
+def _is_url(url: str) -> bool:
     try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - reading it checks it
+        urlsplit(url).port  # noqa: B018 - reading it checks it
     except ValueError:
-        return "is no URL."
-    return _judge_parts(parts)
+        return False
+    return True
+
+
+def _judge_url(url: str) -> str:
+    return _judge_parts(urlsplit(url)) if _is_url(url) else "is no URL."
 
 
 def _judge_parts(parts: SplitResult) -> str:

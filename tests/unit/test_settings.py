@@ -135,6 +135,8 @@ def test_malformed_and_missing_settings_are_told_together(give: Any) -> None:
         ({"RESPONSE_SYNC_CA_BUNDLE": "/not/there.pem"}, "RESPONSE_SYNC_CA_BUNDLE", "not there"),
         ({"RESPONSE_SYNC_DEPLOYMENT": "a b"}, "RESPONSE_SYNC_DEPLOYMENT", "letters"),
         ({"REDIS_URL": "http://localhost"}, "REDIS_URL", "redis://"),
+        ({"REDIS_URL": "redis://[::1"}, "REDIS_URL", "no URL"),
+        ({"REDIS_URL": "redis://localhost:port/0"}, "REDIS_URL", "no URL"),
         ({"RESPONSE_SYNC_PARTITIONS": "0"}, "RESPONSE_SYNC_PARTITIONS", "greater than 0"),
         ({"RESPONSE_SYNC_SWEEP_INTERVAL_S": "nan"}, "RESPONSE_SYNC_SWEEP_INTERVAL_S", "finite"),
         (
