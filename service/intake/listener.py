@@ -6,21 +6,24 @@ What connections may do and cost stands in `connections.py`. Must never listen e
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from service.errors import ConfigError
+from service.intake.acceptor import Acceptor
 from service.intake.connections import Connections, Handle, ListenerLimits
-from service.intake.handshakes import Handshakes
 from service.metrics import Metrics
 
 __all__ = ["ListenerLimits", "PublicListener", "build_tls_context"]
 
 _LOG: Final = structlog.get_logger(__name__)
+_NOT_OURS: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 class PublicListener:
@@ -44,16 +47,13 @@ class PublicListener:
         self._limits = limits
         self._tls = tls
         self._server: Connections | None = None
-        self._listener: asyncio.Server | None = None
-        self._handshakes: Handshakes | None = None
+        self._acceptor: Acceptor | None = None
 
     @property
     def port(self) -> int:
         """The port that is listened on."""
-        if self._handshakes is not None:
-            return self._handshakes.port
-        assert self._listener is not None, "started"
-        return int(self._listener.sockets[0].getsockname()[1])
+        assert self._acceptor is not None, "started"
+        return self._acceptor.port
 
     async def start(self) -> None:
         """Begin to listen.
@@ -63,48 +63,60 @@ class PublicListener:
         """
         self._server = Connections(self._handle, self._metrics, self._limits)
         try:
-            if self._tls is None:
-                self._listener = await asyncio.get_running_loop().create_server(
-                    self._server, self._host, self._port, backlog=self._limits.backlog
-                )
-            else:
-                self._handshakes = Handshakes(
-                    self._server,
-                    await self._listen(),
-                    self._tls,
-                    handshakes_max=self._limits.handshakes_max,
-                    timeout_s=self._limits.tls_handshake_timeout_s,
-                )
-                self._handshakes.start()
+            listening = await self._listen()
         except OSError as error:
             raise ConfigError([f"HOST/PORT: cannot listen on {self._host}:{self._port}: {error}"]) from error
+        self._acceptor = Acceptor(
+            self._server,
+            listening,
+            self._tls,
+            handshakes_max=self._limits.handshakes_max,
+            timeout_s=self._limits.tls_handshake_timeout_s,
+        )
+        self._acceptor.start()
         _LOG.info("web.listening", host=self._host, port=self.port, tls=self._tls is not None)
 
-    async def _listen(self) -> socket.socket:
-        """Open the listening socket for `Handshakes`.
+    async def _listen(self) -> list[socket.socket]:
+        """Open a listening socket for each address of the host; those of a switched-off family are left out.
 
         Raises:
-            OSError: the address is taken, or not ours.
+            OSError: an address is taken, or none is ours.
         """
-        found = await asyncio.get_running_loop().getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-        listening = socket.create_server(
-            (self._host, self._port), family=found[0][0], backlog=self._limits.backlog
+        found = await asyncio.get_running_loop().getaddrinfo(
+            self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
-        listening.setblocking(False)
+        listening: list[socket.socket] = []
+        missing: OSError | None = None
+        for family, address in dict.fromkeys((one[0], one[4][:2]) for one in found):
+            try:
+                one = socket.create_server(address, family=family, backlog=self._limits.backlog)
+            except OSError as error:
+                if error.errno not in _NOT_OURS:
+                    _close(listening)
+                    raise
+                missing = error
+                continue
+            one.setblocking(False)
+            listening.append(one)
+        if missing is not None and not listening:
+            raise missing
         return listening
 
     async def stop(self) -> None:
         """Take no new connections, let requests under way finish, then close all."""
         if self._server is None:
             return
-        if self._listener is not None:
-            self._listener.close()
-        if self._handshakes is not None:
-            await self._handshakes.stop()
+        if self._acceptor is not None:
+            await self._acceptor.stop()
         await asyncio.sleep(0)  # what was accepted just now gets its turn
         self._server.pre_shutdown()
         await self._server.shutdown(self._limits.stop_timeout_s)
-        self._listener = self._server = self._handshakes = None
+        self._server = self._acceptor = None
+
+
+def _close(sockets: Sequence[socket.socket]) -> None:
+    for one in sockets:
+        one.close()
 
 
 def build_tls_context(certificate_file: Path, key_file: Path) -> ssl.SSLContext:

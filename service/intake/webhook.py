@@ -22,7 +22,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 from urllib.parse import parse_qsl
 
 import structlog
@@ -34,12 +34,13 @@ from service.clock import Clock
 from service.errors import NotificationError, StreamError
 from service.intake.arriving import Arriving, ArrivingBodies, Turns
 from service.intake.client_state import LIFECYCLE_PATH, NOTIFICATIONS_PATH
+from service.intake.json_outline import MeasuredText
 from service.intake.notification import (
     Accepted,
     BodyFault,
     NotificationRules,
     Refused,
-    parse_notifications,
+    judge_in_slices,
 )
 from service.intake.reply import NO_HEADERS, Reply, StoredReply
 from service.metrics import Count, Metrics
@@ -54,7 +55,6 @@ _TOO_LARGE: Final = frozenset({BodyFault.TOO_MANY})
 
 
 _NO_TOKENS: Final[Mapping[str, str]] = {}
-_Bytes = TypeVar("_Bytes", bytes, bytearray)
 
 
 class Append(Protocol):
@@ -81,7 +81,8 @@ class WebhookLimits:
         bodies_bytes_max: of all bodies that are still arriving, together; beyond, the one that takes longest
             is given up.
         body_timeout_s: from the head of a request to the end of its body.
-        large_body_bytes: a body beyond this waits for its turn to be read.
+        large_body_bytes: a body beyond this waits for its turn to be read; one of many small parts counts for
+            more than it has, by what it costs.
         large_bodies_bytes_per_s: such bodies are read no faster, all together.
         token_chars_max: of a validation token, decoded; Graph's have about 120.
         retry_after_s: what a 503 asks Graph to wait.
@@ -91,7 +92,7 @@ class WebhookLimits:
     bodies_bytes_max: int = 16_000_000
     body_timeout_s: float = 10.0
     large_body_bytes: int = 65_536
-    large_bodies_bytes_per_s: int = 8_000_000
+    large_bodies_bytes_per_s: int = 4_000_000
     token_chars_max: int = 2048
     retry_after_s: int = 10
 
@@ -177,12 +178,14 @@ class Webhook:
         if (token := self._find_token(query)) is not None:
             return self._shake_hands(token)
         _refuse_unreadable(request)
-        body = self._take_body(request) or await self._read_body(request)
+        body = self._take_body(request)
+        if body is None or body.weight > self._limits.large_body_bytes:
+            body = await self._read_body(request, body or MeasuredText(self._rules.marks_max))
         now = self._clock.now()
         second = self._this_second
         if not second.begin <= now < second.end:
             second = self._this_second = _Second(now)
-        entries, tokens = self._judge(body, second.tell(now), request.headers.get(_TRACEPARENT, ""))
+        entries, tokens = await self._judge(body, second.tell(now), request.headers.get(_TRACEPARENT, ""))
         if self._tracing.is_on and entries:
             await self._store_traced(request, entries, tokens, now)
         else:
@@ -225,14 +228,17 @@ class Webhook:
 
     # --- Body ---
 
-    def _take_body(self, request: web.BaseRequest) -> bytes:
-        """Give the body where it has come already and is small, as nearly every one is; else empty."""
+    def _take_body(self, request: web.BaseRequest) -> MeasuredText | None:
+        """Give the body where it has come already and is small, as nearly every one is."""
         content = request.content
-        is_at_hand = content.is_eof() and content.total_bytes <= self._limits.large_body_bytes
-        return self._checked(content.read_nowait()) if is_at_hand else b""
+        if not content.is_eof() or content.total_bytes > self._limits.large_body_bytes:
+            return None
+        body = MeasuredText(self._rules.marks_max)
+        self._add(body, content.read_nowait())
+        return body
 
-    async def _read_body(self, request: web.BaseRequest) -> bytes:
-        """Wait for the body, within its limits.
+    async def _read_body(self, request: web.BaseRequest, body: MeasuredText) -> MeasuredText:
+        """Wait for the body, or the rest of it, within its limits, and for its turn.
 
         Raises:
             Refusal: too large, too slow, or broken; or there is too much of all bodies together.
@@ -244,7 +250,8 @@ class Webhook:
         try:
             async with asyncio.timeout(self._limits.body_timeout_s) as deadline:
                 with self._arriving.hold(deadline) as arriving:
-                    return await self._gather_body(request, arriving)
+                    await self._gather_body(request, arriving, body)
+                    return body
         except TimeoutError as error:
             if arriving is not None and (arriving.was_given_up or arriving.is_complete):
                 raise self._try_later(closes=True) from error
@@ -252,42 +259,53 @@ class Webhook:
         except (web.RequestPayloadError, ConnectionError) as error:
             raise Refusal(400, closes=True) from error
 
-    async def _gather_body(self, request: web.BaseRequest, arriving: Arriving) -> bytes:
-        body = bytearray()
+    async def _gather_body(self, request: web.BaseRequest, arriving: Arriving, body: MeasuredText) -> None:
+        arriving.grow(len(body.text))
         while chunk := await request.content.readany():
-            body += chunk
-            self._checked(body)
+            self._add(body, chunk)
             arriving.grow(len(chunk))
         arriving.is_complete = True
-        if len(body) > self._limits.large_body_bytes:
-            await self._turns.take(len(body))
-        return bytes(body)
+        if body.weight > self._limits.large_body_bytes:
+            await self._turns.take(body.weight)
 
-    def _checked(self, body: _Bytes) -> _Bytes:
-        if len(body) > self._limits.body_bytes_max:
+    def _add(self, body: MeasuredText, chunk: bytes) -> None:
+        """Add what has come.
+
+        Raises:
+            Refusal: it is too much, whatever the rest is.
+        """
+        body.add(chunk)
+        if len(body.text) > self._limits.body_bytes_max or body.has_too_many_marks:
             raise Refusal(413, closes=True)
-        return body
 
     # --- Items ---
 
-    def _judge(
-        self, body: bytes, arrived_at: str, traceparent: str
+    async def _judge(
+        self, body: MeasuredText, arrived_at: str, traceparent: str
     ) -> tuple[list[Mapping[str, str]], Mapping[str, str]]:
         """Judge the items of a body and count the bad ones; gives the good ones' fields, and their tokens.
 
         Raises:
             Refusal: the body as a whole is refused.
         """
+        entries: list[Mapping[str, str]] = []
+        tokens = _NO_TOKENS
+        slices = judge_in_slices(body, self._rules, arrived_at=arrived_at, traceparent=traceparent)
         try:
-            verdicts = parse_notifications(body, self._rules, arrived_at=arrived_at, traceparent=traceparent)
+            for at, verdicts in enumerate(slices):
+                if at:
+                    await asyncio.sleep(0)  # so that nobody waits until all of a large body is judged
+                accepted = [verdict for verdict in verdicts if isinstance(verdict, Accepted)]
+                if len(accepted) < len(verdicts):
+                    self._count_refused(verdicts)
+                entries += [verdict.fields for verdict in accepted]
+                tokens = tokens or next(
+                    (verdict.tokens for verdict in accepted if verdict.tokens), _NO_TOKENS
+                )
         except NotificationError as error:
             _LOG.debug("notification.refused", reason=error.reason)
             raise Refusal(413 if error.reason in _TOO_LARGE else 400) from error
-        accepted = [verdict for verdict in verdicts if isinstance(verdict, Accepted)]
-        if len(accepted) < len(verdicts):
-            self._count_refused(verdicts)
-        tokens = next((verdict.tokens for verdict in accepted if verdict.tokens), _NO_TOKENS)
-        return [verdict.fields for verdict in accepted], tokens
+        return entries, tokens
 
     async def _store(self, entries: Sequence[Mapping[str, str]], tokens: Mapping[str, str]) -> None:
         """Store all or none.

@@ -20,9 +20,12 @@ class WebLimitSettings(BaseSettings):
         16_000_000, description="of all bodies that are arriving, together; beyond, the slowest is given up"
     )
     body_timeout_s: Seconds = Field(10.0, description="from a request's head to the end of its body")
-    large_body_bytes: Count = Field(65_536, description="a body beyond this waits for its turn to be read")
+    large_body_bytes: Count = Field(
+        65_536,
+        description="a body that costs more to read than one long text of so many bytes waits for its turn",
+    )
     large_bodies_bytes_per_s: Count = Field(
-        8_000_000, description="such bodies are read no faster, all together"
+        4_000_000, description="such bodies are read no faster, all together"
     )
     items_max: Count = Field(1000, description="notifications in one request")
     depth_max: Count = Field(32, description="levels of nesting in a body")

@@ -286,7 +286,7 @@ async def test_large_bodies_wait_for_their_turn_and_small_ones_pass_by(redis_url
 async def test_who_sends_bad_requests_waits_for_each_refusal_and_nobody_else_does(
     redis_url: str, prefix: str
 ) -> None:
-    limits = ListenerLimits(refusal_delay_s=3600, refusals_waiting_max=2)
+    limits = ListenerLimits(refusal_delay_s=3600, refusals_waiting_max=2, stop_timeout_s=0.1)
     async with run_public(redis_url, prefix, listener_limits=limits) as public:
         refused = [asyncio.create_task(public.post(b"{")) for _ in range(3)]
         (at_once,), held_back = await asyncio.wait(refused, return_when=asyncio.FIRST_COMPLETED)
@@ -301,7 +301,7 @@ async def test_who_sends_bad_requests_waits_for_each_refusal_and_nobody_else_doe
 
 
 async def test_what_the_parser_cannot_read_is_refused_later_too(redis_url: str, prefix: str) -> None:
-    limits = ListenerLimits(refusal_delay_s=3600, refusals_waiting_max=1)
+    limits = ListenerLimits(refusal_delay_s=3600, refusals_waiting_max=1, stop_timeout_s=0.1)
     async with run_public(redis_url, prefix, listener_limits=limits) as public:
         _, unreadable = await asyncio.open_connection("127.0.0.1", public.port)
         unreadable.write(b"nonsense\r\n\r\n")
