@@ -206,7 +206,7 @@ class Comparing:
         return min(wanted_s, limits.interval_s)
 
     async def _end_comparison(self, next_at: datetime) -> None:
-        self._schedule.set(COMPARISON, next_at)
+        self._schedule.bring_forward(COMPARISON, next_at)  # one that was asked for meanwhile comes sooner
         await self._subscribing.end_comparison()
 
     def _is_unchanged(self, name: str, known: Mapping[str, SubscriptionRecord], busy: frozenset[str]) -> bool:

@@ -81,8 +81,8 @@ def test_what_graph_would_not_take_is_refused_and_not_shown(tmp_path: Path) -> N
     curve = encode(ec.generate_private_key(ec.SECP256R1()))
     certificate = good.split("-----END PRIVATE KEY-----\n")[1]
     unknown = encode_as_unknown(rsa.generate_private_key(public_exponent=65537, key_size=2048))
-    cases = ("", "text", good[:500], certificate, weak + certificate, curve + certificate, "é" + good)
-    cases += (unknown + certificate,)
+    cases = ["", "text", good[:500], certificate, "é" + good]
+    cases += [key + certificate for key in (weak, curve, unknown)]
     file = tmp_path / "bad.pem"
     for text in cases:
         file.write_text(text)

@@ -261,7 +261,7 @@ class Tenant:
         failing: address or key -> the error that every call about it meets.
         ahead: by how much its clock goes ahead of ours.
         pages_left: so many delta pages are given, then none; None for no such limit.
-        gate: renewals and deletions are answered only once it is set; None for at once.
+        gate: lists, renewals and deletions are answered only once it is set; None for at once.
         calls: what was done, in order: (verb, resource or id).
     """
 
@@ -345,6 +345,7 @@ class Tenant:
         listed = tuple(self.living())
         self.calls.append(("list", ""))
         await asyncio.sleep(0)
+        await self._wait_for_gate()
         if self.on_list is not None:
             self.on_list()
         return listed

@@ -312,6 +312,19 @@ async def test_deleting_all_ends_leftovers_too_and_nobody_elses() -> None:
     assert outcome(play, name) == (2, 0, True)
 
 
+async def test_what_is_asked_while_a_comparison_is_under_way_has_the_next_one_at_once() -> None:
+    play, keeper = await at_work()
+    play.clock.advance(1000)
+    play.tenant.gate = asyncio.Event()
+    await keeper.tick()
+    await reach(play, "list")
+    name = await ask(play, RequestKind.DELETE)
+    await keeper.tick()
+    play.tenant.gate.set()
+    await play.run(keeper)
+    assert outcome(play, name) == (2, 0, True)
+
+
 async def test_a_leftover_is_ended_by_its_id_and_a_foreign_one_is_refused() -> None:
     play, keeper = await at_work()
     foreign = build_destination(deployment="test")
