@@ -14,19 +14,29 @@ from typing import Final
 _TO_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
 _NOT_KEPT: Final = bytes(set(range(256)) - set(b',:"[]{}'))
 _DECODER: Final = codecs.getincrementaldecoder("utf-8")
+_SHORT_BYTES: Final = 2048
+"""Of so little the outline is not worth drawing unless there is something odd about it."""
 _BYTES_PER_MARK: Final = 24
 """Decoding what stands between two marks costs as much as decoding so many bytes of one long string."""
 
 
 class MeasuredText:
-    """A JSON text as it arrives, with its outline.
+    """A JSON text as it arrives, with its outline; of a short text that is drawn only if somebody asks.
 
     Attributes:
         text: what has come so far.
-        outline: its commas, colons, quotes and brackets alone (curly ones as square ones).
     """
 
-    __slots__ = ("_backslash", "_backslashes", "_decoder", "_is_broken", "_marks_max", "outline", "text")
+    __slots__ = (
+        "_backslash",
+        "_backslashes",
+        "_decoder",
+        "_drawn_to",
+        "_is_broken",
+        "_marks_max",
+        "_outline",
+        "text",
+    )
 
     def __init__(self, marks_max: int) -> None:
         """Begin with nothing.
@@ -39,32 +49,60 @@ class MeasuredText:
         self._backslashes = 0
         self._decoder: codecs.IncrementalDecoder | None = None
         self._is_broken = False
+        self._drawn_to = 0
+        self._outline = bytearray()
         self.text = bytearray()
-        self.outline = bytearray()
 
     def add(self, piece: bytes) -> None:
         """Add what came next; a cut may lie anywhere."""
         self.text += piece
-        if self._decoder is not None or not piece.isascii():
-            self._check_encoding(piece)
-        if self._backslash or b"\\" in piece:
-            piece = self._take_out_escapes(self._backslash + piece)
-        self.outline += piece.translate(_TO_SQUARE, _NOT_KEPT)
+        if len(self.text) - self._drawn_to > _SHORT_BYTES:
+            self._draw()
+
+    def is_plain(self, depth_max: int) -> bool:
+        """Tell of a short text, without drawing its outline, that there is nothing to be found in it.
+
+        It holds little, is all ASCII, and has too few brackets to go deeper than allowed.
+        """
+        if self._drawn_to:
+            return False
+        return self.text.isascii() and self.text.count(b"{") + self.text.count(b"[") <= depth_max
+
+    @property
+    def outline(self) -> bytearray:
+        """Its commas, colons, quotes and brackets alone (curly ones as square ones)."""
+        self._draw()
+        return self._outline
 
     @property
     def is_utf8(self) -> bool:
         """Whether what has come is whole characters in UTF-8."""
+        self._draw()
         return not self._is_broken and (self._decoder is None or not self._decoder.getstate()[0])
 
     @property
     def has_too_many_marks(self) -> bool:
-        backslashes = self._backslashes + len(self._backslash)
-        return len(self.outline) > self._marks_max or backslashes > self._marks_max
+        if len(self.text) <= self._marks_max:
+            return False
+        marks, backslashes = len(self.outline), self._backslashes + len(self._backslash)
+        return marks > self._marks_max or backslashes > self._marks_max
 
     @property
     def weight(self) -> int:
-        """How many bytes of one long string would take as long to decode."""
+        """How many bytes of one long string would take as long to decode, at most."""
+        if not self._drawn_to:
+            return _BYTES_PER_MARK * len(self.text)
         return max(len(self.text), _BYTES_PER_MARK * len(self.outline))
+
+    def _draw(self) -> None:
+        """Draw what has come since the last time."""
+        piece = bytes(self.text[self._drawn_to :])
+        self._drawn_to = len(self.text)
+        if self._decoder is not None or not piece.isascii():
+            self._check_encoding(piece)
+        if self._backslash or b"\\" in piece:
+            piece = self._take_out_escapes(self._backslash + piece)
+        self._outline += piece.translate(_TO_SQUARE, _NOT_KEPT)
 
     def _check_encoding(self, piece: bytes) -> None:
         """Look whether a piece goes on in UTF-8: whoever decodes a text passes over what nobody asks for."""

@@ -216,6 +216,8 @@ _ITEMS_PER_SLICE: Final = 16
 
 def _check_shape(body: MeasuredText, rules: NotificationRules) -> None:
     """Refuse what holds too much, or goes too deep, before anything is decoded; the cheapest look first."""
+    if body.is_plain(rules.depth_max):
+        return
     if body.has_too_many_marks:
         raise NotificationError(BodyFault.TOO_MANY.value)
     if not body.is_utf8:

@@ -53,25 +53,31 @@ def test_depth_is_that_of_looking_at_every_byte(value: object, depth_max: int, i
     assert is_deeper(strip_strings(outline), depth_max) is (depth > depth_max)
 
 
+def measure_pieces(text: bytes, cuts: list[int]) -> MeasuredText:
+    """Measure a text that comes in pieces, and look at its outline after each."""
+    measured = MeasuredText(5)
+    for begin, end in itertools.pairwise([0, *sorted(min(one, len(text)) for one in cuts), len(text)]):
+        measured.add(text[begin:end])
+        assert len(measured.outline) <= end
+    return measured
+
+
 @given(
     st.lists(st.sampled_from([b"[", b"]", b'"', b"\\", b",", b"x"]), max_size=30),
     st.lists(st.integers(0, 30)),
 )
 def test_wherever_a_text_is_cut_its_outline_is_the_same(pieces: list[bytes], cuts: list[int]) -> None:
     text = b"".join(pieces)
-    cut = MeasuredText(5)
-    for begin, end in itertools.pairwise([0, *sorted(min(one, len(text)) for one in cuts), len(text)]):
-        cut.add(text[begin:end])
+    cut = measure_pieces(text, cuts)
     whole = measure_text(text, marks_max=5)
     assert (bytes(cut.text), cut.outline) == (text, whole.outline)
+    assert cut.weight <= measure_text(text, marks_max=5).weight, "of a short text the most that it can weigh"
     assert (cut.weight, cut.has_too_many_marks) == (whole.weight, whole.has_too_many_marks)
 
 
 @given(st.binary(max_size=20) | st.text(max_size=10).map(str.encode), st.lists(st.integers(0, 20)))
 def test_wherever_a_text_is_cut_it_is_utf_8_or_is_not(text: bytes, cuts: list[int]) -> None:
-    cut = MeasuredText(5)
-    for begin, end in itertools.pairwise([0, *sorted(min(one, len(text)) for one in cuts), len(text)]):
-        cut.add(text[begin:end])
+    cut = measure_pieces(text, cuts)
     try:
         text.decode()
     except UnicodeDecodeError:
