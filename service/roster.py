@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 
@@ -81,6 +82,10 @@ def name_mailboxes(owners: Iterable[WatchedOwner]) -> dict[MailboxKey, str]:
     return names
 
 
+_ENTRY: Final = msgspec.json.Decoder(RosterEntry)
+_OWNER: Final = msgspec.json.Decoder(WatchedOwner)
+
+
 def build_watch_list(owners: Iterable[WatchedOwner]) -> WatchList:
     """Put owners together by key."""
     return WatchList({owner.key: owner for owner in owners})
@@ -97,7 +102,7 @@ def decode_roster_entry(text: str) -> RosterEntry:
     Raises:
         msgspec.DecodeError: the text is none.
     """
-    return msgspec.json.decode(text, type=RosterEntry)
+    return _ENTRY.decode(text)
 
 
 def decode_watched_owner(text: str) -> WatchedOwner:
@@ -106,4 +111,4 @@ def decode_watched_owner(text: str) -> WatchedOwner:
     Raises:
         msgspec.DecodeError: the text is none.
     """
-    return msgspec.json.decode(text, type=WatchedOwner)
+    return _OWNER.decode(text)

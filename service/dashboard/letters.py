@@ -35,6 +35,9 @@ class Asked(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     ids: list[str]
 
 
+_ASKED: Final = msgspec.json.Decoder(Asked)
+
+
 class Letters:
     """Answers what the page asks of dead letters."""
 
@@ -97,7 +100,7 @@ class Letters:
         if len(body) > _BODY_BYTES_MAX:
             return answer({"error": "too much at once"}, status=413)
         try:
-            ids = msgspec.json.decode(body, type=Asked).ids
+            ids = _ASKED.decode(body).ids
         except msgspec.DecodeError:
             return answer({"error": 'wanted is {"ids": [..]}'}, status=400)
         if not 0 < len(ids) <= self._entries_max or not all(_ID.fullmatch(one) for one in ids):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 
@@ -208,6 +209,9 @@ def _is_of_older_state(stored: StoredMeeting) -> bool:
     return bool(stored.fields) and stored.epoch is None
 
 
+_PAIR: Final = msgspec.json.Decoder(Pair)
+
+
 def encode_pair(pair: Pair) -> str:
     """Give the text in which a timer carries its pair."""
     return msgspec.json.encode(pair).decode()
@@ -219,7 +223,7 @@ def decode_pair(text: str) -> Pair:
     Raises:
         msgspec.DecodeError: the text is none.
     """
-    return msgspec.json.decode(text, type=Pair)
+    return _PAIR.decode(text)
 
 
 async def read_state(states: StateStore, owner: OwnerKey, meeting: MeetingKey) -> MeetingState:

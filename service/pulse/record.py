@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -39,6 +40,9 @@ class ProcessRecord:
     token_expires_at_s: float = 0.0
 
 
+_PROCESS: Final = msgspec.json.Decoder(ProcessRecord)
+
+
 def encode_process(record: ProcessRecord) -> str:
     """Give the JSON text in which a record is kept."""
     return msgspec.json.encode(record).decode()
@@ -50,4 +54,4 @@ def decode_process(text: str) -> ProcessRecord:
     Raises:
         msgspec.DecodeError: the text is none.
     """
-    return msgspec.json.decode(text, type=ProcessRecord)
+    return _PROCESS.decode(text)

@@ -125,6 +125,9 @@ def find_sign_in(sign_ins: Iterable[SignIn], mailbox: str) -> SignIn | None:
     return next((one for one in sign_ins if mailbox and one.is_of(mailbox)), None)
 
 
+_SIGN_IN: Final = msgspec.json.Decoder(SignIn)
+
+
 def encode_sign_in(sign_in: SignIn) -> str:
     """Give the text in which a sign-in is kept."""
     return msgspec.json.encode(sign_in).decode()
@@ -136,4 +139,4 @@ def decode_sign_in(text: str) -> SignIn:
     Raises:
         msgspec.DecodeError: it was written by a release that we cannot read.
     """
-    return msgspec.json.decode(text, type=SignIn)
+    return _SIGN_IN.decode(text)

@@ -246,6 +246,11 @@ class Outage:
 LAST_OUTAGE: Final = "last"
 WEB_OUTAGE: Final = "web"
 """Names in the book of outages: of the whole service, and of web alone, which writes its own."""
+_SUBSCRIPTION: Final = msgspec.json.Decoder(SubscriptionRecord)
+_MAILBOX: Final = msgspec.json.Decoder(MailboxRecord)
+_PROGRESS: Final = msgspec.json.Decoder(OwnerProgress)
+_REQUEST: Final = msgspec.json.Decoder(Request)
+_OUTAGE: Final = msgspec.json.Decoder(Outage)
 Record = SubscriptionRecord | MailboxRecord | OwnerProgress | Request | Outage
 
 
@@ -260,27 +265,27 @@ def decode_subscription(text: str) -> SubscriptionRecord:
     Raises:
         msgspec.DecodeError: the text is none.
     """
-    return msgspec.json.decode(text, type=SubscriptionRecord)
+    return _SUBSCRIPTION.decode(text)
 
 
 def decode_mailbox(text: str) -> MailboxRecord:
     """Read a record back; raises as `decode_subscription` does."""
-    return msgspec.json.decode(text, type=MailboxRecord)
+    return _MAILBOX.decode(text)
 
 
 def decode_owner_progress(text: str) -> OwnerProgress:
     """Read a record back; raises as `decode_subscription` does."""
-    return msgspec.json.decode(text, type=OwnerProgress)
+    return _PROGRESS.decode(text)
 
 
 def decode_request(text: str) -> Request:
     """Read a request back; raises as `decode_subscription` does."""
-    return msgspec.json.decode(text, type=Request)
+    return _REQUEST.decode(text)
 
 
 def decode_outage(text: str) -> Outage:
     """Read a record back; raises as `decode_subscription` does."""
-    return msgspec.json.decode(text, type=Outage)
+    return _OUTAGE.decode(text)
 
 
 def name_owner_progress(address: Address) -> str:
