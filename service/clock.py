@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -32,6 +33,37 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+class OtherClock:
+    """Another machine's clock, reckoned on from the last time that it was read.
+
+    So the difference follows ours at once when ours is set right, although nobody has asked again.
+    """
+
+    def __init__(self, clock: Clock, *, kept_s: float = 1_800.0) -> None:
+        """Take our own clock.
+
+        Args:
+            kept_s: how long a reading is believed in.
+        """
+        self._clock = clock
+        self._kept_s = kept_s
+        self._read: tuple[datetime, float] | None = None
+
+    def note(self, shown: datetime) -> None:
+        """Note what it shows now; UTC, aware."""
+        self._read = (shown, self._clock.monotonic())
+
+    def reckon_ahead_s(self) -> float:
+        """Give how far it is ahead of ours, in seconds; not a number where nobody read it lately."""
+        if self._read is None:
+            return math.nan
+        shown, read_at = self._read
+        since_s = self._clock.monotonic() - read_at
+        if since_s > self._kept_s:
+            return math.nan
+        return (shown + timedelta(seconds=since_s) - self._clock.now()).total_seconds()
 
 
 async def sleep_or_stop(clock: Clock, stop: asyncio.Event, seconds: float) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
-from service.clock import Clock
+from service.clock import Clock, OtherClock
 from service.entries import IntakeEntry, Kind, Origin
 from service.metrics import Metrics
 from service.pipeline.outcomes import Processed
@@ -24,8 +24,11 @@ _LIFECYCLES: Final = (RequestKind.MISSED, RequestKind.REMOVED, RequestKind.REAUT
 class GraphMetrics:
     """What calls to Graph and Entra ID tell."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, clock: Clock) -> None:
         self._metrics = metrics
+        self._clock = clock
+        self._graph_clock = OtherClock(clock)
+        self._is_graph_read = False
 
     def request_sent(self) -> None:
         """Note that one more request is under way."""
@@ -55,8 +58,11 @@ class GraphMetrics:
         _LOG.warning("graph.request_throttled", kind=kind, wait_s=retry_after_s)
 
     def clock_read(self, *, ahead_s: float) -> None:
-        """Show how far Graph's clock is ahead of ours."""
-        self._metrics.clock_ahead.labels("graph").set(ahead_s)
+        """Show how far Graph's clock is ahead of ours, from now on, also after ours is set right."""
+        self._graph_clock.note(self._clock.now() + timedelta(seconds=ahead_s))
+        if not self._is_graph_read:
+            self._is_graph_read = True
+            self._metrics.clock_ahead.labels("graph").set_function(self._graph_clock.reckon_ahead_s)
 
     def request_held_back(self, *, kind: str, reason: str) -> None:
         """Count a request that was not sent."""

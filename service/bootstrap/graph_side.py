@@ -72,7 +72,8 @@ async def open_graph(
     Raises:
         ConfigError: CA_BUNDLE cannot be read.
     """
-    clock, observer = SystemClock(), GraphMetrics(metrics)
+    clock = SystemClock()
+    observer = GraphMetrics(metrics, clock)
     trust = build_trust(Path(settings.ca_bundle) if settings.ca_bundle else None)
     tokens = _build_tokens(settings, trust, clock, observer)
     table = holders = None

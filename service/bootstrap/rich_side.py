@@ -84,7 +84,7 @@ async def open_notified(
                 opener=opener,
                 mailboxes=graph.mailboxes,
                 observer=RichObserver(metrics),
-                graph_observer=GraphMetrics(metrics),
+                graph_observer=GraphMetrics(metrics, SystemClock()),
             )
     finally:
         opener.close()

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from service.dashboard.clocks import find_skews
 from service.preflight.finding import State
 from service.pulse.reading import Process, Vitals
 from service.sign_ins.record import SignInState
@@ -20,7 +21,6 @@ from service.subscriptions.status import KeeperStatus, ResourceStatus
 
 LAG_S: Final = 120.0
 DELAY_MINUTES: Final = 15
-CLOCK_S: Final = 5.0
 MEMORY_PART: Final = 0.85
 ENDING_SOON_S: Final = 1_800.0
 NAMED_MAX: Final = 5
@@ -378,16 +378,14 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _judge_clocks(processes: Iterable[Process]) -> Iterator[Trouble]:
-    for process in processes:
-        for whose, ahead_s in process.record.clocks.items() if process.is_alive else ():
-            if abs(ahead_s) > CLOCK_S:
-                side = "ahead of" if ahead_s > 0 else "behind"
-                yield _fault(
-                    "Clock",
-                    f"{whose.capitalize()}'s clock is {abs(ahead_s):.0f} s {side} that of {process.name}.",
-                    "Let that process' machine take its time from NTP; if Redis alone differs, Redis'.",
-                    "ResponseSyncClockSkew",
-                )
+    for skew in find_skews(processes):
+        whose = "the machine of each" if skew.processes else "Redis' machine"
+        yield _fault(
+            "Clock",
+            skew.words,
+            f"Let {whose} take its time from NTP (`timedatectl`, `chronyc tracking`).",
+            "ResponseSyncClockSkew",
+        )
 
 
 def _fault(subject: str, words: str, remedy: str, runbook: str) -> Trouble:

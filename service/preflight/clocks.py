@@ -14,7 +14,12 @@ from service.preflight.finding import Finding, fault, ok, warning
 NOTICED_S: Final = 5.0
 """Beyond what a second's resolution and the way there and back explain; the dashboard tells from there on."""
 HARMFUL_S: Final = 60.0
-_REMEDY: Final = "Keep {whose} by NTP: it decides on renewals, on what is late, and whether a token is good."
+_REMEDY: Final = (
+    "Let this machine take its time from NTP: it decides on renewals, on what is late, and on tokens."
+)
+_REDIS_REMEDY: Final = (
+    "Let this machine and Redis' take their time from NTP; where `clock of Graph` agrees it is Redis' alone."
+)
 
 
 def judge_clock(name: str, theirs: datetime, ours: datetime) -> Finding:
@@ -29,6 +34,5 @@ def judge_clock(name: str, theirs: datetime, ours: datetime) -> Finding:
         return ok(subject, "agrees with ours")
     side = "ahead of" if ahead_s > 0 else "behind"
     detail = f"{abs(ahead_s):.0f} s {side} ours"
-    whose = "this machine's clock" if name == "Graph" else f"the clock of {name}, and this machine's,"
     judge = fault if abs(ahead_s) > HARMFUL_S else warning
-    return judge(subject, detail, _REMEDY.format(whose=whose))
+    return judge(subject, detail, _REMEDY if name == "Graph" else _REDIS_REMEDY)

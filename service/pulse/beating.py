@@ -6,13 +6,15 @@ What could not be told, because Redis was away, is told with the next beat.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 import structlog
 
-from service.clock import Clock
+from service.clock import Clock, OtherClock
 from service.errors import ServiceError, StreamError
 from service.metrics import Metrics
 from service.pulse.counting import MinuteCounts, to_ms
@@ -86,6 +88,7 @@ class Beating:
         self._limits = limits or PulseLimits()
         self._counts = MinuteCounts(metrics)
         self._started_at = clock.now()
+        self._redis_clock = OtherClock(clock)
         self._is_told = True
 
     async def run(self) -> None:
@@ -124,8 +127,8 @@ class Beating:
             maxima=self._measure(depth),
         )
         self._counts.take(totals)
-        ahead_s = now_ms / _MS_PER_S - self._clock.now().timestamp()
-        self._metrics.clock_ahead.labels("redis").set(ahead_s)
+        self._redis_clock.note(datetime.fromtimestamp(now_ms / _MS_PER_S, UTC))
+        self._metrics.clock_ahead.labels("redis").set_function(self._redis_clock.reckon_ahead_s)
 
     def _measure(self, depth: IntakeDepth) -> dict[str, int]:
         now_s = self._clock.now().timestamp()
@@ -148,6 +151,7 @@ class Beating:
                 sample.labels["clock"]: round(sample.value, 3)
                 for family in metrics.clock_ahead.collect()
                 for sample in family.samples
+                if math.isfinite(sample.value)
             },
             token_expires_at_s=_read_gauge(metrics.token_expires),
         )

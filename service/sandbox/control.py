@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from service.sandbox.assembly import Parts
+from service.sandbox.beliefs import SKEW_MAX_S
 from service.sandbox.credentials import CredentialDesk
 from service.sandbox.faults import read_faults
 from service.sandbox.items import DELEGATE_ROLES
@@ -160,16 +161,24 @@ class Control:
         return {"faults": asdict(self._parts.deliveries.faults.active)}
 
     def _advance(self, body: Any, origin: str) -> dict[str, Any]:
-        members = check_members(body, {"advance_s": (int, float)}, needed=("advance_s",))
-        seconds = members["advance_s"]
+        """`{"advance_s"}` moves time; `{"date_ahead_s"}` lets the `Date` of answers differ, 0 ends it."""
+        members = check_members(body, {"advance_s": (int, float), "date_ahead_s": (int, float)})
+        if not members:
+            raise ValueError("'advance_s' is missing")
+        seconds, ahead_s = members.get("advance_s", 0), members.get("date_ahead_s")
         if not math.isfinite(seconds) or not 0 <= seconds <= ADVANCE_MAX_S:
             raise ValueError(f"'advance_s' must be from 0 to {ADVANCE_MAX_S}: the clock never goes back")
-        self._parts.tenant.clock.advance(seconds)
+        if ahead_s is not None and not (math.isfinite(ahead_s) and abs(ahead_s) <= SKEW_MAX_S):
+            raise ValueError(f"'date_ahead_s' must be from -{SKEW_MAX_S} to {SKEW_MAX_S}")
+        clock = self._parts.tenant.clock
+        clock.advance(seconds)
+        clock.date_ahead_s = clock.date_ahead_s if ahead_s is None else float(ahead_s)
         self._parts.deliveries.delivery.wake()
         return self._show_clock(None, origin)
 
     def _show_clock(self, body: Any, origin: str) -> dict[str, Any]:
-        return {"now": spell_instant(self._parts.tenant.clock.now())}
+        clock = self._parts.tenant.clock
+        return {"now": spell_instant(clock.now()), "date_ahead_s": clock.date_ahead_s}
 
     def _set_beliefs(self, body: Any, origin: str) -> dict[str, Any]:
         if not isinstance(body, Mapping):

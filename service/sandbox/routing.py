@@ -90,7 +90,7 @@ class Router:
         request_id = str(uuid4())
         client_id = request.headers.get("client-request-id", request_id)
         headers = {
-            "Date": format_datetime(self._clock.now().replace(microsecond=0), usegmt=True),
+            "Date": format_datetime(self._clock.shown_now().replace(microsecond=0), usegmt=True),
             "request-id": request_id,
             "client-request-id": client_id,
         }

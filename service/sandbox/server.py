@@ -151,7 +151,7 @@ class Face:
         return self._to_answer(status, body, {}, _JSON_TYPE)
 
     def _to_answer(self, status: int, body: Any, headers: Mapping[str, str], kind: str) -> web.Response:
-        date = format_datetime(self._parts.tenant.clock.now().replace(microsecond=0), usegmt=True)
+        date = format_datetime(self._parts.tenant.clock.shown_now().replace(microsecond=0), usegmt=True)
         told = {"Date": date, **headers}
         if body is None:
             return web.Response(status=status, headers=told)

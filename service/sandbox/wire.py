@@ -9,15 +9,25 @@ from typing import Any, Literal, Protocol
 
 
 class SandboxClock:
-    """What the sandbox takes for now: the real clock, moved ahead by `POST /clock`."""
+    """What the sandbox takes for now: the real clock, moved ahead by `POST /clock`.
+
+    Attributes:
+        date_ahead_s: how far the `Date` of answers is ahead of that (behind where negative), as it seems to
+            somebody whose own clock is slow.
+    """
 
     def __init__(self, now: Callable[[], datetime] | None = None) -> None:
         self._now = now or (lambda: datetime.now(UTC))
         self._ahead = timedelta(0)
+        self.date_ahead_s = 0.0
 
     def now(self) -> datetime:
         """Give the present instant, UTC, aware, with microseconds."""
         return self._now() + self._ahead
+
+    def shown_now(self) -> datetime:
+        """Give the instant that answers show."""
+        return self.now() + timedelta(seconds=self.date_ahead_s)
 
     def machine_now(self) -> datetime:
         """Give the instant without what `advance` added: what a program outside takes for now."""

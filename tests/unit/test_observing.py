@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -100,7 +101,7 @@ def test_lifecycle_notifications_count_by_event_and_strange_words_make_no_series
 
 def test_requests_count_as_in_flight_until_they_end_even_without_an_answer() -> None:
     metrics = Metrics()
-    observer = GraphMetrics(metrics)
+    observer = GraphMetrics(metrics, StillClock())
     observer.request_sent()
     observer.request_sent()
     observer.request_answered(kind="event", status=0, duration_s=30)
@@ -108,9 +109,36 @@ def test_requests_count_as_in_flight_until_they_end_even_without_an_answer() -> 
     assert read(metrics, "graph_requests_total", request="event", status="0") == 1
 
 
+class Machine:
+    """A machine whose clock may be set, while time goes on."""
+
+    def __init__(self) -> None:
+        self.gone_s, self.set_s = 0.0, 0.0
+
+    def now(self) -> datetime:
+        return datetime(2026, 3, 2, tzinfo=UTC) + timedelta(seconds=self.gone_s + self.set_s)
+
+    def monotonic(self) -> float:
+        return self.gone_s
+
+    async def sleep(self, seconds: float) -> None:
+        self.gone_s += seconds
+
+
+def test_how_far_graphs_clock_is_ahead_follows_ours_when_it_is_set_right_though_nothing_is_asked() -> None:
+    metrics, machine = Metrics(), Machine()
+    GraphMetrics(metrics, machine).clock_read(ahead_s=90)
+    machine.gone_s = 600
+    assert read(metrics, "clock_ahead_seconds", clock="graph") == 90
+    machine.set_s = 89.5
+    assert read(metrics, "clock_ahead_seconds", clock="graph") == 0.5
+    machine.gone_s = 1_801
+    assert math.isnan(read(metrics, "clock_ahead_seconds", clock="graph") or 0)
+
+
 def test_the_time_that_graph_asked_to_wait_adds_up() -> None:
     metrics = Metrics()
-    observer = GraphMetrics(metrics)
+    observer = GraphMetrics(metrics, StillClock())
     observer.request_throttled(kind="event", retry_after_s=2.5)
     observer.request_throttled(kind="event", retry_after_s=None)
     assert read(metrics, "graph_throttled_total", request="event") == 2
@@ -119,7 +147,7 @@ def test_the_time_that_graph_asked_to_wait_adds_up() -> None:
 
 def test_a_token_shows_its_end_and_a_refusal_whether_anybody_answered() -> None:
     metrics = Metrics()
-    observer = GraphMetrics(metrics)
+    observer = GraphMetrics(metrics, StillClock())
     ends_at = datetime(2026, 3, 2, tzinfo=UTC).timestamp()
     observer.token_acquired(duration_s=0.1, expires_at_s=ends_at)
     observer.token_refused(outcome="unreachable", duration_s=15)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -76,6 +78,7 @@ async def test_ordinary_mail_lands_in_the_inbox(asking: Asking) -> None:
         ("/faults", {"lifetime_s": 0}, "must be above 0"),
         ("/clock", {"advance_s": -1}, "the clock never goes back"),
         ("/clock", {}, "'advance_s' is missing"),
+        ("/clock", {"date_ahead_s": 10**9}, "'date_ahead_s' must be from"),
         ("/beliefs", {"flat_earth": True}, "'flat_earth' has no position"),
         ("/beliefs", {"legacy_dn": "yes"}, "'legacy_dn' has no position"),
         ("/beliefs", {"clock_skew_s": 1e300}, "'clock_skew_s' has no position"),
@@ -145,6 +148,17 @@ async def test_the_clock_moves_ahead_and_shows_in_the_date(asking: Asking) -> No
     assert before.headers["Date"] != after.headers["Date"]
     now = (await asking.control("/clock"))["now"]
     assert now.startswith(f"{asking.sandbox.clock.now():%Y-%m-%d}")
+
+
+async def test_the_date_of_answers_may_differ_and_be_put_right_while_time_goes_on(asking: Asking) -> None:
+    before = (await asking.control("/clock", {"date_ahead_s": -86_400}))["now"]
+    behind = await asking.graph("GET", "/subscriptions")
+    assert (await asking.control("/clock", {"date_ahead_s": 0}))["date_ahead_s"] == 0
+    right = await asking.graph("GET", "/subscriptions")
+    dates = [parsedate_to_datetime(one.headers["Date"]) for one in (behind, right)]
+    assert dates[1] - dates[0] >= timedelta(days=1)
+    moved = asking.sandbox.clock.now() - datetime.fromisoformat(before)
+    assert abs(moved) < timedelta(hours=1), "time itself did not move"
 
 
 async def test_beliefs_are_switched_one_by_one(asking: Asking) -> None:

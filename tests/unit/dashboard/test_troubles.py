@@ -134,7 +134,7 @@ CASES: list[tuple[Observed, str, str]] = [
     (
         with_vitals(*ALL[1:], process("web", clocks={"redis": -61.0, "graph": 0.4})),
         "ResponseSyncClockSkew",
-        "Redis's clock is 61 s behind that of web-1",
+        "Redis' clock is 61 s behind Graph's",
     ),
 ]
 
