@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -62,6 +62,9 @@ class IntakeStream(Protocol):
 
     async def find_last_id(self) -> str:
         """Give the id of the last entry on the stream; `0-0` where there is none."""
+
+    async def forget_dead_letters(self, names: Collection[str]) -> int:
+        """Delete the dead letters about any of these owners or mailboxes; gives how many."""
 
 
 # --- state of meetings ---

@@ -17,7 +17,6 @@ from service.errors import StreamError
 from service.ports import Delivered
 from service.streams.dead_letters import DeadLetters
 from service.streams.due_list import DueList
-from service.streams.forgetting import names_one_of, read_stream
 from service.streams.keys import GROUP, KeyNames
 from service.streams.link import (
     Argument,
@@ -176,14 +175,9 @@ class RedisIntakeStream:
             dead=await self._dead_letters.count(),
         )
 
-    async def forget(self, names: Collection[str]) -> int:
-        """Delete entries about any of these owners or mailboxes; gives how many."""
-        removed = 0
-        async for entry_id, fields in read_stream(self._link, self._key):
-            if names_one_of(fields, names):
-                await self.acknowledge([entry_id])
-                removed += 1
-        return removed
+    async def forget_dead_letters(self, names: Collection[str]) -> int:
+        """Delete the dead letters about any of these owners or mailboxes; gives how many."""
+        return await self._dead_letters.forget(names)
 
     # --- Redis ---
 

@@ -137,7 +137,7 @@ class RedisStateStore:
         """Delete every key of state that names the owner, and the owner's timers and retries.
 
         From then on commits for this owner are refused, so that work which has begun brings nothing back.
-        Intake entries and dead letters are not touched.
+        Intake entries are not touched: worked off, they meet an owner whom nobody watches.
 
         Args:
             fence: the fencing number under which the caller leads.

@@ -265,6 +265,7 @@ def _build_owners(
         subscribing=subscribing,
         reading=reading,
         states=ports.states,
+        intake=ports.intake,
         clock=ports.clock,
         limits=options.owners,
         backoff=options.backoff,

@@ -14,7 +14,7 @@ import structlog
 
 from service.clock import Clock
 from service.errors import ServiceError
-from service.ports import StateStore
+from service.ports import IntakeStream, StateStore
 from service.reconcile.model import Address, OwnerKey
 from service.roster import RosterEntry, WatchedOwner, encode_record
 from service.subscriptions.faults import Backoff, build_fault
@@ -56,6 +56,7 @@ class Owners:
         subscribing: Subscribing,
         reading: Reading,
         states: StateStore,
+        intake: IntakeStream,
         clock: Clock,
         limits: OwnerLimits,
         backoff: Backoff,
@@ -67,6 +68,7 @@ class Owners:
         self._subscribing = subscribing
         self._reading = reading
         self._states = states
+        self._intake = intake
         self._clock = clock
         self._limits = limits
         self._backoff = backoff
@@ -144,7 +146,7 @@ class Owners:
 
     async def _take(self, entry: RosterEntry, owner: WatchedOwner, previous: WatchedOwner | None) -> None:
         if previous is not None and previous.key != owner.key:
-            await self._forget(previous)
+            await self._forget(previous.key)
             previous = None
         progress = self._ledger.progress.get(entry.address)
         is_new = progress is None or progress.key != owner.key or progress.removed_at is not None
@@ -246,15 +248,14 @@ class Owners:
         present = self._ledger.owners.get(key)
         if present is not None and present.roster_address != address:
             return  # another entry of the roster means the same person
-        if present is not None:
-            await self._forget(present)
-        else:
-            await self._states.forget_owner(key, fence=self._ledger.fence())
+        await self._forget(key)
 
-    async def _forget(self, owner: WatchedOwner) -> None:
-        await self._ledger.drop_owner(owner.key)
-        self._follow_change(self._watch.drop(owner.key), read_all=())
-        await self._states.forget_owner(owner.key, fence=self._ledger.fence())
+    async def _forget(self, key: OwnerKey) -> None:
+        if key in self._ledger.owners:
+            await self._ledger.drop_owner(key)
+            self._follow_change(self._watch.drop(key), read_all=())
+        await self._states.forget_owner(key, fence=self._ledger.fence())
+        await self._intake.forget_dead_letters({key})
 
     # --- baselines and losses ---
 

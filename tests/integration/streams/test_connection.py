@@ -80,7 +80,7 @@ async def _play_intake(streams: Streams) -> None:
     fence = await streams.lease.acquire("me", duration_s=10)
     assert fence is not None
     await streams.lease.release("me")
-    assert await streams.dead_letters.forget({OWNERS[0]}) == 1
+    assert await streams.intake.forget_dead_letters({OWNERS[0]}) == 1
     assert await probe_writes(streams.link, streams.keys) == ""
     assert (await fetch_server_facts(streams.link, streams.keys)).is_supported
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -231,6 +231,9 @@ class MemoryIntake:
 
     async def release_due(self, now: datetime, *, count: int) -> int:
         return 0
+
+    async def forget_dead_letters(self, names: Collection[str]) -> int:
+        raise AssertionError("the worker forgets nobody")
 
     async def find_last_id(self) -> str:
         return self.waiting[-1].id if self.waiting else "0-0"

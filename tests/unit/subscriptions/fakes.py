@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -178,6 +178,7 @@ class MemoryIntake:
     def __init__(self) -> None:
         self.entries: list[IntakeEntry] = []
         self.fails_left = 0
+        self.forgotten: set[str] = set()
 
     async def append(self, entries: Sequence[IntakeEntry]) -> None:
         if entries and self.fails_left:
@@ -207,6 +208,10 @@ class MemoryIntake:
 
     async def defer(self, entry: Delivered, retry: IntakeEntry, *, due_at: datetime) -> None:
         raise AssertionError("the keeper puts off no entries")
+
+    async def forget_dead_letters(self, names: Collection[str]) -> int:
+        self.forgotten |= {*names}
+        return len(names)
 
     async def find_last_id(self) -> str:
         raise AssertionError("the keeper does not ask how far the stream is")

@@ -131,7 +131,7 @@ async def test_a_removed_owner_leaves_nothing_behind() -> None:
     await play.remove_owner("alex@contoso.com")
     await play.run(keeper, seconds=10)
     assert play.tenant.living() == []
-    assert set(play.states.forgotten) == {"id-alex"}
+    assert set(play.states.forgotten) == play.intake.forgotten == {"id-alex"}
     assert [book for book, records in play.records.books.items() if records] in ([], [Book.OUTAGES])
 
 
