@@ -10,7 +10,8 @@
 With a token, every path needs it (`Authorization: Bearer ..`), but for the bare status of the first two: an
 orchestrator's probe cannot carry a secret, and learns one word. Without a token the listener must be on
 loopback, and answers only requests that name it so, because a web page may point a name of its own at
-127.0.0.1. Must never change anything, and never allow another origin to read.
+127.0.0.1. Its own paths change nothing, the dashboard's change dead letters alone. Must never let another
+origin read or change anything.
 """
 
 from __future__ import annotations

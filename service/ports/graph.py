@@ -111,7 +111,10 @@ class DeltaItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeltaPage:
-    """One page of a delta query; exactly one of the links is set. The last page of a plain list has neither.
+    """One page of a delta query or of a plain list.
+
+    Of a delta query exactly one of the links is set: `delta_link` on the last page. A plain list has no
+    `delta_link`, and on its last page neither.
 
     Attributes:
         at: the `Date` of the answer.

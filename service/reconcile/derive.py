@@ -27,6 +27,7 @@ class DerivedInstance:
     Attributes:
         ending: empty, `cancelled` or `deleted`; then there is nobody.
         slot: of its event; for an occurrence without one, the series' place; None where unknown.
+        place: where the series puts this occurrence; None for what is no occurrence, or where unknown.
         head: the event that speaks for this instance; the series' where the occurrence has none, an
             occurrence's where the series was never read.
         attendees: by published address, in order.

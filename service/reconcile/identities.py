@@ -11,9 +11,8 @@ Exchange's legacy form, the first of these that finds a row decides:
 3 and 4 are guesses: they are not made where the directory knows the two as different people, and withdrawn
 once it does. Two rows that the directory gives to one person are that person's: it is asked about rows of the
 same display name, about who answers where another row is written alike, and, when a sweep reads an answer
-again, about whoever gave it. Who is not
-found stays under their own address, unpublished until the calendar lists it: a forwarded invitation, or a
-member of a distribution list. Must never look at a subject.
+again, about whoever gave it. Who is not found stays under their own address, unpublished until the calendar
+lists it: a forwarded invitation, or a member of a distribution list. Must never look at a subject.
 
 Source: https://learn.microsoft.com/exchange/recipients-in-exchange-online/plus-addressing-in-exchange-online
 """

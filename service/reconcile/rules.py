@@ -1,6 +1,6 @@
 """The decision table: a message's answer r opposite the calendar's row c. Holds no code that could disagree.
 
-`docs` draws its table from `TABLE`; `derive.py` finds the situation and reads the row.
+`rules_page.py` draws the page of rules from `TABLE`; `attendee.py` finds the situation and reads the row.
 """
 
 from __future__ import annotations

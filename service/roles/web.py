@@ -15,7 +15,7 @@ class WebRole:
     """The public listener and the one connection over which it stores; beside it a witness of the state.
 
     Args:
-        settle: has to be done before anything is stored, of which the listener sees to it; ends by itself.
+        settle: work of the start, beside the listener, whose storing waits for it. Ends by itself.
     """
 
     name = "web"

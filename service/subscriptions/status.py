@@ -245,8 +245,7 @@ def _read_instant(text: str) -> datetime | None:
 def decode_books(texts: Mapping[Book, Mapping[str, str]]) -> Books:
     """Read the books from what Redis holds of them, each record by its name.
 
-    Raises:
-        msgspec.DecodeError: a record was written by a release that we cannot read.
+    Records of a newer version that we cannot read are left out.
     """
     mailboxes, progress = decode_mailboxes_book(texts[Book.MAILBOXES])
     return Books(
