@@ -9,7 +9,6 @@ from typing import Final
 
 NS_PER_S: Final = 1_000_000_000
 _ORIGIN: Final = datetime(1, 1, 1, tzinfo=UTC)
-_LAST_S: Final = (datetime.max.replace(tzinfo=UTC) - _ORIGIN) // timedelta(seconds=1)
 _TEXT: Final = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})"
     r"(?:[T ](?P<time>\d{2}:\d{2}(?::\d{2})?)(?:\.(?P<fraction>\d{1,9})\d*)?)?"
@@ -50,8 +49,6 @@ class Instant:
 def parse_instant(text: str, zone: tzinfo = UTC) -> Instant:
     """Read an ISO 8601 instant: any number of fractional digits, `Z`, an offset, or none.
 
-    What an offset puts outside the years 1 to 9999 is taken for their first or last second.
-
     Args:
         zone: where a text without an offset is local time.
 
@@ -69,9 +66,12 @@ def parse_instant(text: str, zone: tzinfo = UTC) -> Instant:
     if mark is None:
         whole = whole.replace(tzinfo=zone)
     fraction = int((match["fraction"] or "").ljust(9, "0"))
-    since_origin = whole - _ORIGIN
+    try:
+        since_origin = whole - _ORIGIN
+    except OverflowError:  # an offset before year 1 began
+        since_origin = timedelta(0)
     seconds = since_origin.days * 86_400 + since_origin.seconds
-    return Instant(ns=min(max(seconds, 0), _LAST_S) * NS_PER_S + fraction, text=text.strip())
+    return Instant(ns=max(seconds, 0) * NS_PER_S + fraction, text=text.strip())
 
 
 def instant_of(moment: datetime) -> Instant:
