@@ -215,8 +215,12 @@ def _show(findings: Sequence[Finding], *, as_json: bool) -> None:
 def _sum_up(findings: Sequence[Finding]) -> str:
     """Count at the end, for whoever sees the end of a long table only."""
     counts = Counter(finding.state for finding in findings)
-    faults, warnings = counts[State.FAULT], counts[State.WARNING]
-    return f"{faults} faults, {warnings} warnings, {counts[State.OK]} ok."
+    faults, warnings = (_count(counts[state], str(state)) for state in (State.FAULT, State.WARNING))
+    return f"{faults}, {warnings}, {counts[State.OK]} ok."
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _badge(finding: Finding) -> Text:

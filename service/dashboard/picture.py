@@ -14,7 +14,8 @@ import msgspec
 
 from service.cloud_events import Redacted, Redactor
 from service.dashboard.hiding import hide_addresses
-from service.dashboard.troubles import Observed, Trouble, find_troubles
+from service.dashboard.trouble import Trouble
+from service.dashboard.troubles import Observed, find_troubles
 from service.pulse.counting import find_quantile_s
 from service.pulse.reading import Minute, Process
 from service.reconcile.model import Address

@@ -154,7 +154,8 @@ class MailboxCheck:
         except (GraphError, TokenError) as error:
             return None, _explain(subject, error)
         self._uses[USERS].granted += 1
-        return person, ok(subject, f"{person.name}, {len(person.aliases)} addresses")
+        addresses = f"{len(person.aliases)} address{'' if len(person.aliases) == 1 else 'es'}"
+        return person, ok(subject, f"{person.name}, {addresses}")
 
     async def _check_calendar(self, subject: str, key: MailboxKey) -> AsyncIterator[Finding]:
         """Read the calendar of a day, and the time of Graph with it, once."""

@@ -50,6 +50,8 @@ class ResourceStatus:
         left_s: seconds until the subscription ends; 0 where there is none or it has ended.
         heard_at: the last notification that the present subscription brought.
         staleness_s: seconds since all changes were known to be fed; None before the first round.
+        is_silent: notifications stay away although things change, and none has come since.
+        is_on_trial: it was made anew because of that, and nothing has shown yet whether it helped.
         is_full_round: a round that reads everything is under way.
         pages, items: how far the round under way is.
         full_at: start of the last complete full round; None before the first.
@@ -69,6 +71,7 @@ class ResourceStatus:
     heard_at: datetime | None
     staleness_s: float | None
     is_silent: bool
+    is_on_trial: bool = False
     is_full_round: bool
     pages: int
     items: int
@@ -199,6 +202,8 @@ def _describe_resource(
     is_watchable = not any(fault.kind.is_of_mailbox for fault in faults)
     under_way = mailbox.round
     ends_at = subscription.expires_at if subscription.is_alive(now) else None
+    heard_at = _read_instant(books.notified.get(subscription.id, ""))
+    is_silent = mailbox.is_silent and not _is_heard_since(mailbox, heard_at)
     return ResourceStatus(
         name=name,
         mailbox=addresses.get(watch.resources[name].mailbox, name.partition("/")[2]),
@@ -206,9 +211,10 @@ def _describe_resource(
         subscription_id=subscription.id,
         expires_at=subscription.expires_at,
         left_s=(ends_at - now).total_seconds() if ends_at else 0.0,
-        heard_at=_read_instant(books.notified.get(subscription.id, "")),
+        heard_at=heard_at,
         staleness_s=(now - mailbox.complete_at).total_seconds() if mailbox.complete_at else None,
-        is_silent=mailbox.is_silent,
+        is_silent=is_silent,
+        is_on_trial=is_silent and mailbox.unheard_since is None and heard_at is None,
         is_full_round=under_way is not None and under_way.is_full,
         pages=under_way.pages if under_way else 0,
         items=under_way.items if under_way else 0,
@@ -219,6 +225,11 @@ def _describe_resource(
         waits_for=_name_lack(name, subscription, mailbox, now) if is_watchable else "",
         notices=_list_notices(name, ending),
     )
+
+
+def _is_heard_since(mailbox: MailboxRecord, heard_at: datetime | None) -> bool:
+    """Tell whether a notification came since the last round, which is the one that judged."""
+    return heard_at is not None and mailbox.complete_at is not None and heard_at > mailbox.complete_at
 
 
 def _list_notices(name: str, ending: Sequence[SignInStatus]) -> tuple[str, ...]:

@@ -25,7 +25,8 @@ DENIED = "Access denied (403 ErrorAccessDenied): give the application Mail.Read.
 
 
 def process(*roles: str, silent_s: float = 1, **members: Any) -> Process:
-    record = ProcessRecord(roles=roles, started_at=NOW, **{"is_leader": "keeper" in roles, **members})
+    started_at = members.pop("started_at", NOW - timedelta(hours=1))
+    record = ProcessRecord(roles=roles, started_at=started_at, **{"is_leader": "keeper" in roles, **members})
     return Process(name=f"{roles[0]}-1", record=record, heard_at=NOW, silent_s=silent_s)
 
 
@@ -124,6 +125,7 @@ CASES: list[tuple[Observed, str, str]] = [
     (with_vitals(graph=9, graph_failed=8), "ResponseSyncGraphAway", "8 of 9 requests"),
     (with_resource(faults=(DENIED,)), "ResponseSyncMailboxFaulty", "Access denied (403 ErrorAccessDenied)"),
     (with_resource(is_silent=True), "ResponseSyncMailboxSilent", "calendar of alex@contoso.com"),
+    (with_resource(is_silent=True, is_on_trial=True), "ResponseSyncMailboxSilent", "none has come since"),
     (with_resource(left_s=0.0), "ResponseSyncSubscriptionMissing", "calendar of alex@contoso.com"),
     (with_resource(staleness_s=2_000.0), "ResponseSyncMailboxStale", "calendar of alex@contoso.com"),
     (
@@ -164,6 +166,7 @@ def test_each_fault_is_said_alone_with_its_remedy(seen: Observed, runbook: str, 
         with_vitals(process("web", "worker", "keeper")),
         with_vitals(*ALL, process("web", silent_s=14)),
         with_vitals(*ALL[:2], process("keeper", unready={"keeper": "a mailbox waits"})),
+        with_vitals(*ALL[1:], process("web", unready={"web": "not connected yet"}, started_at=NOW)),
     ],
 )
 def test_what_is_ordinary_is_not_called_wrong(seen: Observed) -> None:
@@ -191,6 +194,15 @@ def test_changes_that_were_not_announced_point_at_the_public_url_only_where_litt
     assert "PUBLIC_URL" in cut_off.remedy
     assert "PUBLIC_URL" not in lossy.remedy
     assert "400 notifications came" in lossy.words
+
+
+def test_changes_that_were_not_announced_trouble_nobody_once_notifications_come_again() -> None:
+    counts = [{"missed": 9}, *[{}] * 4, {"stored": 2}]
+    minutes = tuple(Minute(minute=at, counts=one) for at, one in enumerate(counts))
+    seen = replace(WELL, vitals=replace(WELL.vitals, minutes=minutes))
+    (trouble,) = find_troubles(seen)
+    assert "none in the last 5, in which 2 notifications came" in trouble.words
+    assert trouble.remedy.startswith("Nothing to do")
 
 
 def test_a_fault_of_a_delegates_inbox_names_the_delegate_and_whom_it_serves() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -140,18 +140,33 @@ def test_a_resource_tells_all_that_an_operator_asks_for() -> None:
     running = Round(is_full=True, origin=Origin.SWEEP, started_at=START, pages=3, items=140)
     books = replace(
         BOOKS,
-        mailboxes={**BOOKS.mailboxes, "calendar/id-alex": replace(READ, round=running, is_silent=True)},
+        mailboxes={**BOOKS.mailboxes, "calendar/id-alex": replace(READ, round=running)},
     )
     calendar = build_status(books, now=START).resources[0]
     assert (calendar.name, calendar.owners) == ("calendar/id-alex", ("Alex@contoso.com",))
     assert (calendar.left_s, calendar.staleness_s) == (7200, 180)
     assert calendar.heard_at == START - timedelta(minutes=1)
-    assert (calendar.is_silent, calendar.is_full_round, calendar.pages, calendar.items) == (
-        True,
-        True,
-        3,
-        140,
-    )
+    assert (calendar.is_full_round, calendar.pages, calendar.items) == (True, 3, 140)
+
+
+@pytest.mark.parametrize(
+    ("heard_at", "unheard_since", "is_silent", "is_on_trial"),
+    [
+        ("2026-11-02T07:50:00Z", START, True, False),
+        ("2026-11-02T07:50:00Z", None, True, False),
+        ("", START, True, False),
+        ("", None, True, True),
+        ("2026-11-02T07:59:00Z", None, False, False),
+    ],
+    ids=["missing more", "not replaced yet", "missing again", "replaced", "heard again"],
+)
+def test_a_silent_resource_is_on_trial_once_replaced_and_well_with_the_first_notification(
+    heard_at: str, unheard_since: datetime | None, is_silent: bool, is_on_trial: bool
+) -> None:
+    silent = replace(READ, is_silent=True, unheard_since=unheard_since)
+    books = replace(BOOKS, mailboxes={"calendar/id-alex": silent}, notified={"s-1": heard_at})
+    calendar = build_status(books, now=START).resources[0]
+    assert (calendar.is_silent, calendar.is_on_trial) == (is_silent, is_on_trial)
 
 
 async def test_a_probe_is_told_the_first_few_reasons() -> None:
