@@ -53,7 +53,7 @@ def build_web(settings: Settings, streams: Streams, metrics: Metrics, tracing: T
     if settings.tls_cert_file:
         tls = build_tls_context(Path(settings.tls_cert_file), Path(settings.tls_key_file))
     limits = take_listener_limits(settings)
-    allow_connections(limits.connections_max)
+    allow_connections(limits.connections_max if tls is None else limits.tls_connections_max)
     listener = PublicListener(
         webhook.handle,
         host=settings.host,

@@ -22,6 +22,8 @@ from service.metrics import Metrics
 _LOG: Final = structlog.get_logger(__name__)
 _CHUNK_BYTES_SMALL: Final = 16_384
 """What comes in one go with a whole request and is no longer than this is taken to be that request alone."""
+_SEALED_BODY_BYTES_MAX: Final = 16_384
+"""A larger body leaves hundreds of kilobytes in the buffers of its TLS connection as long as that stays."""
 
 _REFUSED_FROM: Final = 400
 _FAILED_FROM: Final = 500
@@ -35,6 +37,7 @@ class ListenerLimits:
 
     Attributes:
         connections_max: open at one time; beyond, the oldest that keeps us waiting is closed.
+        tls_connections_max: the same where they speak TLS with us, which costs ten times as much of each.
         keepalive_timeout_s: how long a connection may stay without a complete head of a request.
         header_bytes_max: of the request line, and of one header.
         headers_max: headers of one request.
@@ -47,9 +50,11 @@ class ListenerLimits:
         handshakes_max: TLS handshakes under way at one time; beyond, the oldest is broken off.
         stop_timeout_s: how long a stop waits for requests under way.
         backlog: connections that the system may hold before we take them.
+        receive_buffer_bytes: what the system may hold of what a connection brings; Linux takes it twice.
     """
 
     connections_max: int = 2000
+    tls_connections_max: int = 250
     keepalive_timeout_s: float = 60.0
     header_bytes_max: int = 8190
     headers_max: int = 64
@@ -59,16 +64,21 @@ class ListenerLimits:
     refusals_waiting_max: int = 256
     answer_timeout_s: float = 10.0
     tls_handshake_timeout_s: float = 10.0
-    handshakes_max: int = 256
+    handshakes_max: int = 128
     stop_timeout_s: float = 15.0
     backlog: int = 512
+    receive_buffer_bytes: int = 65_536
 
 
 class Connections(web.Server):
     """aiohttp's low-level server with bounds on connections."""
 
-    def __init__(self, handle: Handle, metrics: Metrics, limits: ListenerLimits) -> None:
+    def __init__(
+        self, handle: Handle, metrics: Metrics, limits: ListenerLimits, *, is_tls: bool = False
+    ) -> None:
         super().__init__(handle)
+        self.is_tls = is_tls
+        self._connections_max = limits.tls_connections_max if is_tls else limits.connections_max
         self.metrics = metrics
         self.limits = limits
         self._heads_bytes = 0
@@ -90,7 +100,7 @@ class Connections(web.Server):
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         """Take one more; close another where that is one too many."""
         super().connection_made(handler, transport)
-        if len(self._connections) > self.limits.connections_max:
+        if len(self._connections) > self._connections_max:
             self._abort(self._find_oldest_waiting(handler))
 
     async def hold_back_refusal(self) -> None:
@@ -161,20 +171,29 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, and count it where it is, or may be, part of an unfinished head."""
-        requests_before = self._request_count
+        requests_before, body_bytes = self._request_count, self._body_bytes
         if self._has_too_many_pieces(data):
             return
         super().data_received(data)
         if self._request_count != requests_before:
             self.forget_head()
-            self._line_ends = 0
+            self._line_ends = body_bytes = 0
             if self._messages:
                 self._newest_body = self._messages[-1][1]
             if len(data) <= _CHUNK_BYTES_SMALL:
                 return
         if self._newest_body is None or self._newest_body.is_eof():
-            self.head_bytes += len(data)
-            self._connections.note_head_bytes(len(data))
+            self._note_head_bytes(len(data) - (self._body_bytes - body_bytes))
+
+    @property
+    def _body_bytes(self) -> int:
+        """How much of the newest body has come."""
+        return 0 if self._newest_body is None else self._newest_body.total_bytes
+
+    def _note_head_bytes(self, count: int) -> None:
+        if count > 0:
+            self.head_bytes += count
+            self._connections.note_head_bytes(count)
 
     def _has_too_many_pieces(self, data: bytes) -> bool:
         """Close the connection where a body comes in too many chunks: each costs as much as a kilobyte.
@@ -225,7 +244,13 @@ class Connection(web.RequestHandler):
         """Send an answer; a refusal, also of what the parser could not read, a little later."""
         if _REFUSED_FROM <= resp.status < _FAILED_FROM:
             await self._connections.hold_back_refusal()
-        return await super().finish_response(request, resp, start_time)
+        is_bloated = self._connections.is_tls and self._body_bytes > _SEALED_BODY_BYTES_MAX
+        if is_bloated:
+            resp.force_close()
+        finished = await super().finish_response(request, resp, start_time)
+        if is_bloated:
+            self.close()
+        return finished
 
     def handle_error(
         self,

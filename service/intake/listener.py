@@ -61,7 +61,7 @@ class PublicListener:
         Raises:
             ConfigError: the address is taken, or not ours.
         """
-        self._server = Connections(self._handle, self._metrics, self._limits)
+        self._server = Connections(self._handle, self._metrics, self._limits, is_tls=self._tls is not None)
         try:
             listening = await self._listen()
         except OSError as error:
@@ -97,6 +97,7 @@ class PublicListener:
                 missing = error
                 continue
             one.setblocking(False)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._limits.receive_buffer_bytes)
             listening.append(one)
         if missing is not None and not listening:
             raise missing

@@ -49,6 +49,10 @@ from service.tracing.spans import UNTRACED, SpanName, Tracing, Value
 _LOG: Final = structlog.get_logger(__name__)
 _ROUTES: Final = {NOTIFICATIONS_PATH: "notifications", LIFECYCLE_PATH: "lifecycle"}
 _QUERY_FIELDS_MAX: Final = 20
+_STORED_REPLY_BYTES: Final = 16_384
+"""The answer to a body beyond this may be the last of its connection, and has to say so."""
+_SEALED_BYTES: Final = 200_000
+"""What a body that arrives over TLS may hold besides: what is not decrypted yet, in several buffers."""
 _JSON: Final = "application/json"
 _TRACEPARENT: Final = istr("traceparent")
 _TOO_LARGE: Final = frozenset({BodyFault.TOO_MANY})
@@ -190,7 +194,7 @@ class Webhook:
             await self._store_traced(request, entries, tokens, now)
         else:
             await self._store(entries, tokens)
-        if request.version == HttpVersion11 and request.keep_alive:
+        if request.version == HttpVersion11 and request.keep_alive and len(body.text) <= _STORED_REPLY_BYTES:
             return second.reply
         return Reply(202)
 
@@ -260,7 +264,7 @@ class Webhook:
             raise Refusal(400, closes=True) from error
 
     async def _gather_body(self, request: web.BaseRequest, arriving: Arriving, body: MeasuredText) -> None:
-        arriving.grow(len(body.text))
+        arriving.grow(len(body.text) + _SEALED_BYTES * request.secure)
         while chunk := await request.content.readany():
             self._add(body, chunk)
             arriving.grow(len(chunk))

@@ -34,6 +34,7 @@ def take_listener_limits(settings: Settings) -> ListenerLimits:
     """Give what connections may cost."""
     return ListenerLimits(
         connections_max=settings.connections_max,
+        tls_connections_max=settings.tls_connections_max,
         keepalive_timeout_s=settings.keepalive_timeout_s,
         header_bytes_max=settings.header_bytes_max,
         headers_max=settings.headers_max,
@@ -46,4 +47,5 @@ def take_listener_limits(settings: Settings) -> ListenerLimits:
         handshakes_max=settings.handshakes_max,
         stop_timeout_s=settings.drain_s,
         backlog=settings.backlog_max,
+        receive_buffer_bytes=settings.receive_buffer_bytes,
     )

@@ -34,6 +34,9 @@ class WebLimitSettings(BaseSettings):
     connections_max: Count = Field(
         2000, description="open at the public listener; who keeps us waiting goes first"
     )
+    tls_connections_max: Count = Field(
+        250, description="the same where TLS ends here; each costs ten times as much"
+    )
     keepalive_timeout_s: Seconds = Field(60.0, description="of a connection without a complete head")
     header_bytes_max: Count = Field(8190, description="of the request line and of one header")
     headers_max: Count = Field(64, description="headers of one request")
@@ -46,9 +49,12 @@ class WebLimitSettings(BaseSettings):
     answer_timeout_s: Seconds = Field(10.0, description="for a client to read what it is answered")
     tls_handshake_timeout_s: Seconds = Field(10.0, description="at the public listener")
     handshakes_max: Count = Field(
-        256, description="TLS handshakes under way at one time; beyond, the oldest is broken off"
+        128, description="TLS handshakes under way at one time; beyond, the oldest is broken off"
     )
     backlog_max: Count = Field(512, description="connections that the system holds before we take them")
+    receive_buffer_bytes: Count = Field(
+        65_536, description="what the system holds of what a connection brings; Linux takes it twice"
+    )
     append_timeout_s: Seconds = Field(2.5, description="for storing a batch; after that it is 503")
     append_waiting_max: Count = Field(10_000, description="requests that wait to be stored; more are 503")
 

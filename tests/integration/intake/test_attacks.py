@@ -253,6 +253,24 @@ async def test_of_heads_that_never_end_the_largest_go(redis_url: str, prefix: st
         await public.link.call("DEL", public.intake)
 
 
+async def test_a_body_that_came_whole_is_no_head(redis_url: str, prefix: str) -> None:
+    """However many connections stay open after a large body, none of them is taken for an endless head."""
+    limits = ListenerLimits(heads_bytes_max=60_000)
+    large = build_body(*[build_item(item_id=f"large-{number}") for number in range(50)])
+    assert len(large) > 16_384
+    async with run_public(redis_url, prefix, listener_limits=limits) as public:
+        kept = [await asyncio.open_connection("127.0.0.1", public.port) for _ in range(8)]
+        try:
+            for _ in range(2):
+                for reader, writer in kept:
+                    writer.write(build_request(large))
+                    assert b" 202 " in await reader.readuntil(b"\r\n\r\n")
+        finally:
+            for _, writer in kept:
+                writer.close()
+        await public.link.call("DEL", public.intake)
+
+
 async def test_of_bodies_that_are_too_much_together_the_slowest_is_given_up(
     redis_url: str, prefix: str
 ) -> None:

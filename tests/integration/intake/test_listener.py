@@ -26,6 +26,7 @@ def build_listener(
     tls: ssl.SSLContext | None = None,
     stop_timeout_s: float = 5.0,
     handshakes_max: int = 256,
+    tls_connections_max: int = 250,
 ) -> PublicListener:
     async def answer(_request: web.BaseRequest) -> web.StreamResponse:
         return Reply(202)
@@ -35,7 +36,11 @@ def build_listener(
         host="127.0.0.1",
         port=port,
         metrics=Metrics(),
-        limits=ListenerLimits(stop_timeout_s=stop_timeout_s, handshakes_max=handshakes_max),
+        limits=ListenerLimits(
+            stop_timeout_s=stop_timeout_s,
+            handshakes_max=handshakes_max,
+            tls_connections_max=tls_connections_max,
+        ),
         tls=tls,
     )
 
@@ -151,6 +156,42 @@ async def test_the_oldest_handshakes_make_room_and_who_means_it_passes(certified
         with suppress(ConnectionError):
             assert await asyncio.wait_for(reader.read(), 60) == b"", "broken off"
     for _, writer in silent:
+        writer.close()
+    await listener.stop()
+
+
+async def test_a_connection_with_tls_ends_after_a_large_body_for_its_buffers_never_shrink(
+    certified: Certified,
+) -> None:
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        while await request.content.readany():
+            pass
+        return Reply(202)
+
+    listener = build_listener(answer, tls=certified.listener)
+    await listener.start()
+    reader, writer = await asyncio.open_connection("localhost", listener.port, ssl=certified.client)
+    for size, ends in ((100, False), (20_000, True)):
+        head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n"
+        writer.write(head.encode() + b"x" * size)
+        told = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
+        assert (b" 202 " in told, b"Connection: close" in told) == (True, ends)
+    assert await asyncio.wait_for(reader.read(), 60) == b""
+    writer.close()
+    await listener.stop()
+
+
+async def test_fewer_connections_are_held_open_where_each_costs_more(certified: Certified) -> None:
+    listener = build_listener(tls=certified.listener, tls_connections_max=5)
+    await listener.start()
+    idle = [
+        await asyncio.open_connection("localhost", listener.port, ssl=certified.client) for _ in range(20)
+    ]
+    assert await post(listener, ssl_context=certified.client) == 202
+    for reader, _ in idle[:15]:
+        with suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 60) == b"", "made room"
+    for _, writer in idle:
         writer.close()
     await listener.stop()
 
