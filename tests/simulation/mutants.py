@@ -65,8 +65,8 @@ MUTANTS: Final = (
     Mutant(
         what="nothing is read after a subscription was made again",
         file="subscriptions/subscribing.py",
-        right="        if after.id != before.id:\n",
-        wrong="        if False:\n",
+        right="            await self._follow_creation(name, resource, before)\n",
+        wrong="            pass\n",
     ),
     Mutant(
         what="what consumers hold is not written down",
@@ -96,7 +96,7 @@ MUTANTS: Final = (
     Mutant(
         what="work that was begun before an owner was removed is committed",
         file="streams/scripts/commit.lua",
-        right="if redis.call('EXISTS', forgotten) == 1 then",
+        right="if string.find(redis.call('GET', forgotten) or '', '^forgotten ') then",
         wrong="if false then",
     ),
     Mutant(
