@@ -67,11 +67,6 @@ class WatchList:
         """Give the owners whose answers may arrive in this mailbox, by key; may be empty."""
         return tuple(owner for _, owner in sorted(self.owners.items()) if mailbox in owner.inboxes)
 
-    @property
-    def inboxes(self) -> tuple[MailboxKey, ...]:
-        """Give every inbox that is read, once, in order."""
-        return tuple(sorted({inbox for owner in self.owners.values() for inbox in owner.inboxes}))
-
 
 def name_mailboxes(owners: Iterable[WatchedOwner]) -> dict[MailboxKey, str]:
     """Give the address of each mailbox that is read, as far as it is known."""

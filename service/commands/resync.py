@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from service.bootstrap.keeper import build_status_reader
 from service.bootstrap.redis_side import open_streams
 from service.clock import SystemClock
+from service.commands.group import EXIT_FAULT
 from service.commands.requests import Target, ask_keeper, find_target, report
 from service.commands.running import prepare, run
 from service.commands.screen import open_screen, show_text
@@ -18,8 +19,6 @@ from service.settings import Scope, Settings
 from service.subscriptions.records import Request, RequestKind
 from service.subscriptions.status import ResourceStatus
 from service.subscriptions.status_reader import StatusReader
-
-EXIT_FAULT: Final = 1
 
 
 def resync(

@@ -12,6 +12,7 @@ from service.bootstrap.graph_side import open_graph
 from service.bootstrap.keeper import build_destination, build_status_reader
 from service.bootstrap.redis_side import open_streams
 from service.clock import SystemClock
+from service.commands.group import EXIT_FAULT
 from service.commands.requests import Target, ask_keeper, find_target, report
 from service.commands.running import prepare, run
 from service.commands.screen import build_table, open_screen, print_json
@@ -21,7 +22,6 @@ from service.settings import Scope, Settings
 from service.subscriptions.records import Request, RequestKind
 from service.subscriptions.side_by_side import SubscriptionLine, list_side_by_side
 
-EXIT_FAULT: Final = 1
 _ROW: Final = (
     "resource",
     "mailbox",

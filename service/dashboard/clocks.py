@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from service.preflight.clocks import NOTICED_S
 from service.pulse.reading import Process
 
-NOTICED_S: Final = 5.0
 _GRAPH: Final = "graph"
 _REDIS: Final = "redis"
 

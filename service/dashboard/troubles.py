@@ -24,7 +24,6 @@ LAG_S: Final = 120.0
 DELAY_MINUTES: Final = 15
 LATELY_MINUTES: Final = 5
 MEMORY_PART: Final = 0.85
-ENDING_SOON_S: Final = 1_800.0
 _STARTING: Final = timedelta(seconds=15)
 _MS_PER_S: Final = 1_000
 _ROLES: Final = ("web", "worker", "keeper")

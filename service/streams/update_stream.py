@@ -83,13 +83,13 @@ class UpdateStreamReader:
             return await self._read_each(positions, block_s)
         return await self._read_at_once(positions, block_s)
 
-    async def tail(self, positions: Mapping[str, str] | None = None) -> AsyncIterator[PublishedUpdate]:
+    async def tail(self, positions: Mapping[str, str]) -> AsyncIterator[PublishedUpdate]:
         """Give updates for ever, each once.
 
         Args:
-            positions: where to begin; None begins with what comes from now on.
+            positions: where to begin, as for `read`.
         """
-        known = dict(positions) if positions is not None else await self.find_ends()
+        known = dict(positions)
         while True:
             for update in await self.read(known, block_s=self._link.block_max_s):
                 known[update.stream] = update.id
