@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from service.stream_ids import order_of
 from service.streams.update_stream import UpdateStreamFacts
 
 FIRST: Final = "0-0"
@@ -50,7 +51,7 @@ def list_backlogs(
 def count_trimmed(facts: UpdateStreamFacts, group: Mapping[str, Any]) -> int | None:
     """Count entries that were trimmed before the group read them; None where Redis cannot tell how many."""
     last = group["last-delivered-id"]
-    if _order(last) >= _order(facts.first_id or facts.last_id or FIRST):
+    if order_of(last) >= order_of(facts.first_id or facts.last_id or FIRST):
         return 0
     read = 0 if last == FIRST else group.get("entries-read")
     return None if read is None else facts.added - facts.length - read
@@ -74,14 +75,9 @@ def _count_unread(facts: UpdateStreamFacts, group: Mapping[str, Any], *, has_los
     A group that read on after a loss is told by Redis 7.0 and Valkey as if it still had the lost entries
     before it; but it cannot have more than the stream holds.
     """
-    if _order(group["last-delivered-id"]) >= _order(facts.last_id or FIRST):
+    if order_of(group["last-delivered-id"]) >= order_of(facts.last_id or FIRST):
         return 0
     lag = group.get("lag")
     if lag is None:
         return facts.length
     return int(lag) if has_lost else min(int(lag), facts.length)
-
-
-def _order(entry_id: str) -> tuple[int, int]:
-    ms, _, number = entry_id.partition("-")
-    return int(ms), int(number or 0)

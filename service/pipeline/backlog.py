@@ -20,6 +20,7 @@ from service.ports import Delivered, IntakeStream
 from service.reconcile.instant import instant_of, parse_instant
 from service.reconcile.model import OwnerKey
 from service.roster import WatchList
+from service.stream_ids import ms_of
 
 _log = structlog.get_logger("worker")
 _MS_PER_S: Final = 1000
@@ -60,7 +61,7 @@ class MessagesFirst:
         events = {one.id: entry for one in taken if (entry := _find_event(one, watch)) is not None}
         if not events or self._limits.wait_max_s <= 0:
             return taken
-        end_ms = _ms_of(await self._intake.find_last_id())
+        end_ms = ms_of(await self._intake.find_last_id())
         held = [one for one in taken if one.id in events and self._has_to_wait(one, events[one.id], end_ms)]
         await asyncio.gather(*(self._put_off(one, events[one.id]) for one in held))
         if held:
@@ -69,7 +70,7 @@ class MessagesFirst:
         return [one for one in taken if one.id not in waiting]
 
     def _has_to_wait(self, delivered: Delivered, event: IntakeEntry, end_ms: int) -> bool:
-        is_behind = end_ms - _ms_of(delivered.id) > self._limits.lag_s * _MS_PER_S
+        is_behind = end_ms - ms_of(delivered.id) > self._limits.lag_s * _MS_PER_S
         return is_behind and not self._has_waited(delivered, event)
 
     def _has_waited(self, delivered: Delivered, event: IntakeEntry) -> bool:
@@ -95,7 +96,3 @@ def _find_event(delivered: Delivered, watch: WatchList) -> IntakeEntry | None:
     owner = watch.owners.get(OwnerKey(entry.mailbox))
     is_told = owner is not None and owner.is_baselined
     return entry if entry.kind is Kind.EVENT and is_told else None
-
-
-def _ms_of(entry_id: str) -> int:
-    return int(entry_id.partition("-")[0])

@@ -21,6 +21,7 @@ from service.entries import IntakeEntry, Kind, Origin, parse_entry
 from service.ports import Delivered, Generation, IntakeStream
 from service.reconcile.model import MailboxKey, OwnerKey
 from service.roster import WatchedOwner, WatchList
+from service.stream_ids import order_of
 
 _log = structlog.get_logger("worker")
 _IN_ORDER: Final = (Origin.SWEEP, Origin.CATCH_UP, Origin.BASELINE)
@@ -218,9 +219,4 @@ def _list_owners(entry: IntakeEntry, watch: WatchList) -> Sequence[WatchedOwner]
 
 
 def _is_before(entry_id: str, up_to: str | None) -> bool:
-    return up_to is None or _order(entry_id) <= _order(up_to)
-
-
-def _order(entry_id: str) -> tuple[int, int]:
-    ms, _, number = entry_id.partition("-")
-    return int(ms), int(number)
+    return up_to is None or order_of(entry_id) <= order_of(up_to)

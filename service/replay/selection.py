@@ -10,6 +10,7 @@ from typing import Final
 
 from service.entries import Kind
 from service.pipeline.retry import Reason
+from service.stream_ids import ms_of
 
 _SPAN: Final = re.compile(r"(\d{1,6})\s*([smhd])", re.IGNORECASE)
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -49,7 +50,7 @@ class Selection:
 
 def read_moment(entry_id: str) -> datetime:
     """Give the time that a stream id holds, UTC."""
-    return datetime.fromtimestamp(int(entry_id.partition("-")[0]) / _MS_PER_S, UTC)
+    return datetime.fromtimestamp(ms_of(entry_id) / _MS_PER_S, UTC)
 
 
 def parse_moment(text: str, now: datetime) -> datetime:

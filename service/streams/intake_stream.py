@@ -15,6 +15,7 @@ from typing import Any, Final
 from service.entries import IntakeEntry
 from service.errors import StreamError
 from service.ports import Delivered
+from service.stream_ids import ms_of
 from service.streams.dead_letters import DeadLetters
 from service.streams.due_list import DueList
 from service.streams.keys import GROUP, KeyNames
@@ -169,7 +170,7 @@ class RedisIntakeStream:
         return IntakeDepth(
             entries=entries,
             pending=pending["pending"],
-            oldest_ms=int(oldest[0][0].split("-")[0]) if oldest else None,
+            oldest_ms=ms_of(oldest[0][0]) if oldest else None,
             due=await self._due_list.count(),
             first_due_ms=await self._due_list.find_first_ms(),
             dead=await self._dead_letters.count(),

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import unquote
 
 from service.cloud_events import TYPE_PREFIX
+from service.stream_ids import ms_of
 from service.streams.update_stream import PublishedUpdate
 
 PAGE_UPDATES: Final = 1_000
@@ -101,7 +102,7 @@ async def search_published(
             one = Published.read(update.id, update.fields)
             if one.source == source or one.source.startswith(f"{source}/instances/"):
                 found.append(one)
-        if len(page) < min(PAGE_UPDATES, left) or int(page[-1].id.partition("-")[0]) < born_ms:
+        if len(page) < min(PAGE_UPDATES, left) or ms_of(page[-1].id) < born_ms:
             return Search(found=found[::-1], ended_at="")
         before, left = page[-1].id, left - len(page)
     return Search(found=found[::-1], ended_at=before)
