@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from service.ports import Delivered
-from service.streams.forgetting import names_one_of, read_stream
+from service.streams.forgetting import names_one_of
 from service.streams.keys import KeyNames
 from service.streams.link import RedisLink, load_script, to_duration_ms
+from service.streams.scanning import read_stream
 
 _APPEND_DEAD: Final = load_script("append_dead")
 _TRIM_DEAD: Final = load_script("trim_dead")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import msgspec
@@ -10,9 +10,9 @@ import msgspec
 from service.reconcile.model import OwnerKey
 from service.streams.keys import KeyNames, name_timers_of
 from service.streams.link import RedisLink, load_script
+from service.streams.scanning import read_hash
 
 _PURGE: Final = load_script("purge")
-_PAGE: Final = 500
 
 
 async def purge_owner(link: RedisLink, keys: KeyNames, owner: OwnerKey) -> int:
@@ -27,8 +27,9 @@ async def purge_owner(link: RedisLink, keys: KeyNames, owner: OwnerKey) -> int:
     """
     partition = keys.partition_of(owner)
     fixed = (keys.forgotten(owner), keys.due(partition), keys.due_entries(partition))
-    async for timers in _list_due(link, keys.due_entries(partition), owner):
-        await link.run(_PURGE, fixed, timers)
+    async for entries in read_hash(link, keys.due_entries(partition)):
+        if named := [name for name, text in entries.items() if _is_about(name, text, owner)]:
+            await link.run(_PURGE, fixed, named)
     removed: list[int] = []
     for pattern in keys.owner_patterns(owner):
         pages = link.scan(keys.meetings(owner), pattern)
@@ -39,25 +40,6 @@ async def purge_owner(link: RedisLink, keys: KeyNames, owner: OwnerKey) -> int:
 def names_one_of(fields: Mapping[str, str], names: Collection[str]) -> bool:
     """Tell whether an intake entry is about one of these owners or mailboxes."""
     return fields.get("owner") in names or fields.get("mailbox") in names
-
-
-async def read_stream(link: RedisLink, key: str) -> AsyncIterator[tuple[str, dict[str, str]]]:
-    """Give every entry of a stream, oldest first, in bounded reads."""
-    start = "-"
-    while page := await link.call("XRANGE", key, start, "+", "COUNT", _PAGE):
-        for entry_id, fields in page:
-            yield entry_id, fields
-        start = f"({page[-1][0]}"
-
-
-async def _list_due(link: RedisLink, due_entries: str, owner: OwnerKey) -> AsyncIterator[list[str]]:
-    cursor = 0
-    while True:
-        cursor, entries = await link.call("HSCAN", due_entries, cursor, "COUNT", _PAGE)
-        if named := [name for name, text in entries.items() if _is_about(name, text, owner)]:
-            yield named
-        if cursor == 0:
-            return
 
 
 def _is_about(name: str, text: str, owner: OwnerKey) -> bool:
