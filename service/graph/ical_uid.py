@@ -5,14 +5,8 @@ Source: https://learn.microsoft.com/openspecs/exchange_server_protocols/ms-oxcic
 
 from __future__ import annotations
 
-from typing import Final
-
-from service.reconcile.matching import parse_global_object_id
+from service.reconcile.matching import parse_global_object_id, wrap_foreign_uid
 from service.reconcile.model import MeetingKey
-
-_HEADER: Final = bytes.fromhex("040000008200E00074C5B7101A82E008")
-_NO_DATE_NO_TIME: Final = bytes(20)
-_FOREIGN: Final = b"vCal-Uid\x01\x00\x00\x00"
 
 
 def list_ical_uids(meeting: MeetingKey) -> tuple[str, ...]:
@@ -22,9 +16,7 @@ def list_ical_uids(meeting: MeetingKey) -> tuple[str, ...]:
     """
     if _is_global_object_id(meeting):
         return (meeting,)
-    data = _FOREIGN + meeting.encode("utf-8", "replace") + b"\0"
-    wrapped = _HEADER + _NO_DATE_NO_TIME + len(data).to_bytes(4, "little") + data
-    return (meeting, wrapped.hex().upper())
+    return (meeting, wrap_foreign_uid(meeting))
 
 
 def _is_global_object_id(text: str) -> bool:

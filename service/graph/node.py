@@ -88,6 +88,17 @@ class Node:
         text = self.title()
         return text if text is not None and text.strip() else None
 
+    def require_text(self) -> str:
+        """Give a text that has to be there.
+
+        Raises:
+            PayloadError: it is absent, blank, or something else.
+        """
+        text = self.text()
+        if text is None:
+            raise self.fail("text")
+        return text
+
     def title(self) -> str | None:
         """Give a text that may well be blank; None where it is absent or something else."""
         if isinstance(self._value, str):
@@ -132,6 +143,17 @@ class Node:
             self.note("expected an instant")
             return None
         return instant if self._is_in_calendar(instant) else None
+
+    def require_instant(self) -> Instant:
+        """Give an instant that has to be there.
+
+        Raises:
+            PayloadError: it is absent, or cannot be read.
+        """
+        instant = self.instant()
+        if instant is None:
+            raise self.fail("an instant")
+        return instant
 
     def zoned_time(self) -> ZonedTime | None:
         """Give a `dateTimeTimeZone`; None where it has no time.

@@ -47,8 +47,8 @@ def parse_event(
         PayloadError: without id, time of last change, start or end there is nothing to say.
     """
     node = require_object(payload, notes)
-    event_id = EventId(_require_text(node["id"]))
-    last_modified = _require_instant(node["lastModifiedDateTime"])
+    event_id = EventId(node["id"].require_text())
+    last_modified = node["lastModifiedDateTime"].require_instant()
     start, end = _require_time(node["start"]), _require_time(node["end"])
     zone_name = zone or _find_zone_name(node)
     kind = _read_type(node)
@@ -80,7 +80,7 @@ def parse_instance_key(node: Node, *, zone: str) -> InstanceKey:
         PayloadError: it is an exception, and nothing names its original date.
     """
     start = _require_time(node["start"])
-    identity = _identify(node, _require_text(node["id"]))
+    identity = _identify(node, node["id"].require_text())
     return _find_instance(node, _read_type(node), identity, zone=find_zone(zone) or UTC, start=start)
 
 
@@ -185,7 +185,7 @@ def _build_details(
     is_private = node["sensitivity"].word() in _PRIVATE
     master = node["seriesMasterId"].text()
     return EventDetails(
-        id=EventId(_require_text(node["id"])),
+        id=EventId(node["id"].require_text()),
         ical_uid=node["iCalUId"].text(),
         series_master_id=None if master is None else EventId(master),
         type=kind,
@@ -207,20 +207,6 @@ def _find_end(node: Node, kind: EventType, start: ZonedTime, end: ZonedTime, zon
     if kind is EventType.SERIES:
         return find_series_end(node["recurrence"], start=start.instant, end=end.instant, zone=zone)
     return reckon_instant(end.instant.ns)
-
-
-def _require_text(node: Node) -> str:
-    text = node.text()
-    if text is None:
-        raise node.fail("text")
-    return text
-
-
-def _require_instant(node: Node) -> Instant:
-    instant = node.instant()
-    if instant is None:
-        raise node.fail("an instant")
-    return instant
 
 
 def _require_time(node: Node) -> ZonedTime:

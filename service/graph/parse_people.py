@@ -26,9 +26,7 @@ def parse_person(node: Node) -> DirectoryPerson:
     Raises:
         PayloadError: it has no id, or no address of any kind.
     """
-    key = node["id"].text()
-    if key is None:
-        raise node["id"].fail("text")
+    key = node["id"].require_text()
     principal = node["userPrincipalName"].text()
     address = node["mail"].text() or principal
     if address is None:

@@ -15,22 +15,12 @@ def parse_subscription(node: Node) -> GraphSubscription:
     Raises:
         PayloadError: id, resource or end are missing.
     """
-    expires_at = node["expirationDateTime"].instant()
-    if expires_at is None:
-        raise node["expirationDateTime"].fail("an instant")
     return GraphSubscription(
-        id=_require_text(node["id"]),
-        resource=_require_text(node["resource"]),
+        id=node["id"].require_text(),
+        resource=node["resource"].require_text(),
         change_type=node["changeType"].text() or "",
         notification_url=node["notificationUrl"].text() or "",
         lifecycle_url=node["lifecycleNotificationUrl"].text() or "",
-        expires_at=expires_at.to_datetime(),
+        expires_at=node["expirationDateTime"].require_instant().to_datetime(),
         certificate_id=node["encryptionCertificateId"].text() or "",
     )
-
-
-def _require_text(node: Node) -> str:
-    text = node.text()
-    if text is None:
-        raise node.fail("text")
-    return text

@@ -78,6 +78,13 @@ def find_attendee(response: MeetingResponse) -> Address | None:
     return response.attendee
 
 
+def wrap_foreign_uid(uid: str) -> str:
+    """Give the global object id, in hex, that Exchange makes of a foreign calendar's UID."""
+    data = _FOREIGN + uid.encode("utf-8", "replace") + b"\0"
+    before = _HEADER + bytes(_SIZE.start - len(_HEADER))
+    return (before + len(data).to_bytes(4, "little") + data).hex().upper()
+
+
 def _read_foreign_uid(blob: bytes) -> str | None:
     size = int.from_bytes(blob[_SIZE], "little")
     data = blob[_DATA_AT : _DATA_AT + size]
