@@ -23,7 +23,6 @@ from service.reconcile.facts import EventHead
 from service.reconcile.instant import Instant, instant_of
 from service.reconcile.model import (
     WHOLE,
-    AttendeeType,
     DateTimeTimeZone,
     EventType,
     InstanceKey,
@@ -41,7 +40,6 @@ SPEC_VERSION: Final = "1.0"
 DATA_SCHEMA: Final = "urn:responsesync:update:1"
 TYPE_PREFIX: Final = "responsesync."
 _MEETING_LEVEL: Final = {UpdateType.RESCHEDULED, UpdateType.CANCELLED, UpdateType.DELETED}
-_TALLIED: Final = ("accepted", "tentativelyAccepted", "declined", "none")
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -134,7 +132,7 @@ def _data(said: Said, instance: DerivedInstance, owner: WatchedOwner, redactor: 
         "standing": str(said.standing) if is_about_one else None,
         "overdue": said.derived is not None and said.derived.is_overdue,
         "witnesses": _witnesses(said.derived, instance.head, redactor),
-        "tally": _tally(instance),
+        "tally": instance.count_answers(),
     }
 
 
@@ -249,14 +247,6 @@ def _witnesses(
             "lastModifiedDateTime": derived.head.last_modified.text,
         },
     }
-
-
-def _tally(instance: DerivedInstance) -> dict[str, int]:
-    tally = dict.fromkeys(_TALLIED, 0)
-    for attendee in instance.attendees.values():
-        if attendee.row.type is not AttendeeType.RESOURCE:
-            tally[str(attendee.value)] += 1
-    return tally
 
 
 def _responded_at(said: Said) -> Instant | None:

@@ -5,6 +5,7 @@ A pure function of the facts. Must never look at what was published: that is `em
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -12,12 +13,27 @@ from service.reconcile.attendee import DerivedAttendee, Own, derive_attendee
 from service.reconcile.counting import Yardstick
 from service.reconcile.facts import EventHead, InstanceFacts, MeetingFacts, same_slot, status_ns
 from service.reconcile.instant import Instant
-from service.reconcile.model import WHOLE, Address, AttendeeRow, EventType, InstanceKey, Slot
+from service.reconcile.model import (
+    WHOLE,
+    Address,
+    AttendeeRow,
+    AttendeeType,
+    EventType,
+    InstanceKey,
+    ResponseValue,
+    Slot,
+)
 from service.reconcile.persons import NOBODY, PersonFacts, gather_persons
 from service.reconcile.places import series_place
 
 CANCELLED: Final = "cancelled"
 DELETED: Final = "deleted"
+_COUNTED: Final = (
+    ResponseValue.ACCEPTED,
+    ResponseValue.TENTATIVE,
+    ResponseValue.DECLINED,
+    ResponseValue.NONE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +54,12 @@ class DerivedInstance:
     place: Slot | None = None
     head: EventHead
     attendees: dict[Address, DerivedAttendee] = field(default_factory=dict)
+
+    def count_answers(self) -> dict[str, int]:
+        """Tell how many attendees gave each answer; rooms and equipment are left out."""
+        people = (one for one in self.attendees.values() if one.row.type is not AttendeeType.RESOURCE)
+        counted = Counter(one.value for one in people)
+        return {str(value): counted[value] for value in _COUNTED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ from typing import Any
 from service.reconcile.attendee import DerivedAttendee
 from service.reconcile.derive import DerivedInstance, derive
 from service.reconcile.facts import MeetingFacts
-from service.reconcile.model import AttendeeType
 
 Shown = dict[str, Any]
 
@@ -27,13 +26,13 @@ def _describe_instance(instance: DerivedInstance) -> Shown:
         "subject": details.subject,
         "start": {"dateTime": details.start.date_time, "timeZone": details.start.time_zone},
         "ending": instance.ending or None,
-        "tally": _count(instance),
+        "tally": instance.count_answers(),
         "attendees": [_describe_attendee(address, one) for address, one in instance.attendees.items()],
     }
 
 
 def _describe_attendee(address: str, attendee: DerivedAttendee) -> Shown:
-    witness = None if attendee.answer is None else attendee.answer
+    witness = attendee.answer
     return {
         "address": address,
         "name": attendee.row.name,
@@ -49,11 +48,3 @@ def _describe_attendee(address: str, attendee: DerivedAttendee) -> Shown:
             "time": attendee.row.at.text if attendee.row.at else None,
         },
     }
-
-
-def _count(instance: DerivedInstance) -> dict[str, int]:
-    tally = dict.fromkeys(("accepted", "tentativelyAccepted", "declined", "none"), 0)
-    for attendee in instance.attendees.values():
-        if attendee.row.type is not AttendeeType.RESOURCE:
-            tally[str(attendee.value)] += 1
-    return tally
