@@ -98,12 +98,16 @@ def emit(
 
 
 def snapshot(derived: DerivedMeeting, told: ToldMeeting) -> tuple[tuple[Said, ...], ToldMeeting]:
-    """Say again all that consumers should hold: everyone of the whole, and each occurrence's own entries.
+    """Say again all that consumers should hold: everyone of the whole, and what each occurrence has of its own.
 
+    Somebody who holds nothing must hold after it what somebody holds who read everything. So of occurrences
+    it says too that they ended or moved, and who of the series is not in them.
     What has not been told yet must have been emitted first.
     """
     said: list[Said] = []
     for key, instance in derived.instances.items():
+        if key != WHOLE:
+            said += _say_place_again(key, told.instance(key))
         for person, attendee in instance.attendees.items():
             if person not in told.instance(key).attendees:
                 continue
@@ -111,7 +115,44 @@ def snapshot(derived: DerivedMeeting, told: ToldMeeting) -> tuple[tuple[Said, ..
             assert held is not None, "what is new was emitted first"
             said.append(_about(key, person, attendee, UpdateType.SNAPSHOT, held.value))
             told = _with_attendee(told, key, person, _held_after_snapshot(attendee))
+        if key != WHOLE and not instance.ending:
+            for person in _list_absent(key, instance, told):
+                update, removed = _say_absent(key, person, told)
+                said.append(update)
+                told = _with_attendee(told, key, person, removed)
     return tuple(said), told
+
+
+def _say_place_again(key: InstanceKey, held: ToldInstance) -> Iterator[Said]:
+    if held.ending:
+        yield Said(instance=key, type=_ENDING_TYPES.get(held.ending, UpdateType.DELETED))
+    elif held.is_moved:
+        yield Said(instance=key, type=UpdateType.RESCHEDULED)
+
+
+def _list_absent(key: InstanceKey, instance: DerivedInstance, told: ToldMeeting) -> list[Address]:
+    """Give who is in the series and not in an occurrence of which that was told."""
+    if key not in told.instances:
+        return []
+    of_series = told.instance(WHOLE).attendees
+    return sorted(
+        person for person, each in of_series.items() if each.is_present and person not in instance.attendees
+    )
+
+
+def _say_absent(key: InstanceKey, person: Address, told: ToldMeeting) -> tuple[Said, ToldAttendee]:
+    held = told.instance(key).attendees.get(person)
+    known = held or told.instance(WHOLE).attendees[person]
+    update = Said(
+        instance=key,
+        type=UpdateType.REMOVED,
+        attendee=person,
+        name=known.name,
+        attendee_type=str(known.type),
+        previous=None if held is None else held.value,
+    )
+    absent = replace(known, is_present=False, value=ResponseValue.NONE, standing="", proposal=None)
+    return update, absent
 
 
 def _say_ending(key: InstanceKey, instance: DerivedInstance, told: ToldMeeting) -> Iterator[Said]:

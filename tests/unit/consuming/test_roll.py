@@ -45,3 +45,25 @@ def test_it_holds_what_the_reference_holds_after_every_commit(
             roll.take(parse_update("responses", f"{number}-0", fields))
         for instance in (InstanceKey(WHOLE), *fold.instances()):
             assert people_of(roll, instance) == people_of_reference(fold, instance)
+
+
+@LAW
+@given(data=st.data(), history=histories())
+def test_a_snapshot_alone_tells_a_newcomer_what_whoever_read_everything_holds(
+    data: st.DataObject, history: History
+) -> None:
+    batches = data.draw(arrivals(history.facts, drops=True))
+    stream, old, newcomer = Stream(), Roll(), Roll()
+    for batch in batches:
+        stream.commit(batch)
+    known = len(stream.entries)
+    stream.commit((), with_snapshot=True)
+    for number, fields in enumerate(stream.entries):
+        update = parse_update("responses", f"{number}-0", fields)
+        old.take(update)
+        if number >= known:
+            newcomer.take(update)
+    assert stream.commit(()).said == (), "a snapshot leaves nothing to say"
+    for instance in (WHOLE, *old.occurrences(OWNER, MEETING)):
+        assert people_of(newcomer, instance) == people_of(old, instance)
+        assert newcomer.ending(OWNER, MEETING, instance) == old.ending(OWNER, MEETING, instance)

@@ -47,10 +47,19 @@ class Stream:
         self._limits = limits
         self._sequences: dict[InstanceKey, int] = defaultdict(int)
 
-    def commit(self, facts: Sequence[Fact], *, is_baseline: bool = False) -> Decision:
+    def commit(
+        self, facts: Sequence[Fact], *, is_baseline: bool = False, with_snapshot: bool = False
+    ) -> Decision:
         """Commit once, through the stored form of the state; promise (a) is asserted each time."""
         stored = decode_state(encode_state(self.state))
-        decision = decide(stored, facts, now=NOW, limits=self._limits, is_baseline=is_baseline)
+        decision = decide(
+            stored,
+            facts,
+            now=NOW,
+            limits=self._limits,
+            is_baseline=is_baseline,
+            with_snapshot=with_snapshot,
+        )
         self.state = decision.state
         for said in decision.said:
             fields = build_fields(
