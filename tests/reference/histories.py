@@ -2,12 +2,15 @@
 
 `histories()` is everything at once, `calm_histories()` what promise (c) speaks of, `arrivals()` what networks
 make of a history: repeated, delayed, dropped, reordered, and cut into commits.
+
+A strategy costs more to make than to draw from, so each is made once for what it depends on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Final
 
@@ -114,13 +117,18 @@ def histories(
         settles: whether everything is read in the end, or either.
     """
     series = draw(st.booleans()) if is_series is None else is_series
-    acts = draw(st.lists(st.tuples(st.sampled_from(PAUSES_S), _acts(series)), max_size=acts_max))
+    acts = draw(_stories(series, acts_max))
     return history_of(
         [(1.0, Reads()), *acts],
         is_series=series,
         beliefs=draw(BELIEFS),
         settles=draw(st.booleans()) if settles is None else settles,
     )
+
+
+@cache
+def _stories(is_series: bool, acts_max: int) -> st.SearchStrategy[list[tuple[float, Act]]]:
+    return st.lists(st.tuples(st.sampled_from(PAUSES_S), _acts(is_series)), max_size=acts_max)
 
 
 def _acts(is_series: bool) -> st.SearchStrategy[Act]:
@@ -154,6 +162,7 @@ def _acts(is_series: bool) -> st.SearchStrategy[Act]:
     return st.one_of(answers, reads, where.flatmap(lambda at: _moves(is_series, at)), rare)
 
 
+@cache
 def _moves(is_series: bool, where: InstanceKey) -> st.SearchStrategy[Act]:
     slots: tuple[Slot, ...] = SINGLE_SLOTS
     if is_series:
@@ -173,6 +182,18 @@ def calm_histories(
 
     Every answer reaches the calendar in the end, some in the wrong order.
     """
+    acts = draw(_calm_stories(where, acts_max))
+    begins: list[tuple[float, Act]] = [(1.0, Reads()), (1.0, Reads(where=where))]
+    return history_of(
+        [*begins, *acts],
+        is_series=where != WHOLE,
+        beliefs=draw(beliefs),
+        settles=True,
+    )
+
+
+@cache
+def _calm_stories(where: InstanceKey, acts_max: int) -> st.SearchStrategy[list[tuple[float, Act]]]:
     answers = st.builds(
         Answers,
         who=st.sampled_from(PEOPLE),
@@ -184,22 +205,20 @@ def calm_histories(
         proposes=st.sampled_from(PROPOSED),
     )
     act = st.one_of(answers, st.builds(Reads, where=st.just(where)), st.just(RunsOut()))
-    acts = draw(st.lists(st.tuples(st.just(10.0), act), max_size=acts_max))
-    begins: list[tuple[float, Act]] = [(1.0, Reads()), (1.0, Reads(where=where))]
-    return history_of(
-        [*begins, *acts],
-        is_series=where != WHOLE,
-        beliefs=draw(beliefs),
-        settles=True,
-    )
+    return st.lists(st.tuples(st.just(10.0), act), max_size=acts_max)
 
 
 @st.composite
 def commits(draw: st.DrawFn, facts: Sequence[Fact]) -> list[tuple[Fact, ...]]:
     """Cut facts into commits without changing their order."""
-    cuts = sorted(draw(st.sets(st.integers(0, len(facts)), max_size=len(facts))))
+    cuts = sorted(draw(_cuts(len(facts))))
     edges = [0, *cuts, len(facts)]
     return [tuple(facts[a:b]) for a, b in pairwise(edges) if a < b]
+
+
+@cache
+def _cuts(count: int) -> st.SearchStrategy[set[int]]:
+    return st.sets(st.integers(0, count), max_size=count)
 
 
 @st.composite
@@ -209,6 +228,20 @@ def arrivals(draw: st.DrawFn, facts: Sequence[Fact], *, drops: bool = False) -> 
     Args:
         drops: some may never arrive.
     """
-    kept = [fact for fact in facts if not drops or draw(st.integers(0, 4))]
-    again = draw(st.lists(st.sampled_from(kept), max_size=4)) if kept else []
-    return draw(commits(draw(st.permutations([*kept, *again]))))
+    kept = [fact for fact in facts if not drops or draw(_FATES)]
+    come = [*kept, *(kept[at] for at in draw(_repeats(len(kept))))]
+    return draw(commits([come[at] for at in draw(_orders(len(come)))]))
+
+
+_FATES: Final = st.integers(0, 4)
+"""What becomes of a fact; 0: it is lost."""
+
+
+@cache
+def _repeats(count: int) -> st.SearchStrategy[list[int]]:
+    return st.lists(st.integers(0, count - 1), max_size=4) if count else st.just([])
+
+
+@cache
+def _orders(count: int) -> st.SearchStrategy[list[int]]:
+    return st.permutations(range(count))
