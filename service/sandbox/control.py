@@ -95,6 +95,7 @@ class Control:
             "beliefs": {"POST": self._set_beliefs, "GET": self._show_beliefs},
             "requests": {"GET": self._list_requests},
             "subscriptions": {"GET": self._list_subscriptions},
+            "deliveries": {"GET": self._count_deliveries},
             **{path: {"POST": handler} for path, handler in desk.handlers.items()},
         }
 
@@ -197,6 +198,10 @@ class Control:
     def _list_subscriptions(self, body: Any, origin: str) -> list[dict[str, Any]]:
         self._parts.deliveries.book.drop_expired(self._parts.tenant.clock.now())
         return [_describe_openly(held) for held in self._parts.deliveries.book.list_all()]
+
+    def _count_deliveries(self, body: Any, origin: str) -> dict[str, int]:
+        deliveries = self._parts.deliveries
+        return {"waiting": len(deliveries.outbox), "sending": deliveries.delivery.sending}
 
 
 def _check_user(members: Mapping[str, Any]) -> None:

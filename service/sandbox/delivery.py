@@ -51,6 +51,11 @@ class Delivery:
         self._awake = asyncio.Event()
         self._senders: dict[asyncio.Task[None], str] = {}
 
+    @property
+    def sending(self) -> int:
+        """Tell how many POSTs are under way."""
+        return len(self._senders)
+
     def wake(self) -> None:
         """Look again: something was put in, or the clock was moved."""
         self._awake.set()

@@ -46,6 +46,24 @@ async def test_a_mail_is_told_to_the_subscription_on_its_inbox(asking: Asking, h
     assert "validationTokens" not in body
 
 
+async def test_whoever_waits_for_the_last_notification_is_told_how_many_are_on_their_way(
+    asking: Asking, hook: Hook
+) -> None:
+    await asking.subscribe(hook.url)
+    await asking.control("/faults", {"delay_s": 60})
+    await send_mail(asking)
+    assert await asking.control("/deliveries") == {"waiting": 1, "sending": 0}
+
+    await asking.control("/clock", {"advance_s": 60})
+
+    async def is_none_left() -> bool:
+        found: dict[str, int] = await asking.control("/deliveries")
+        return found == {"waiting": 0, "sending": 0}
+
+    await wait_until(is_none_left)
+    assert len(hook.items) == 1
+
+
 async def test_nothing_of_a_mailbox_is_told_that_is_not_watched(asking: Asking, hook: Hook) -> None:
     await asking.subscribe(hook.url)
     await send_mail(asking, to="alexw@contoso.onmicrosoft.com")
