@@ -119,4 +119,4 @@ async def _wait_until_it_listens(process: asyncio.subprocess.Process, port: int)
         writer.close()
         return True
 
-    await wait_until(listens, timeout_s=20, poll_s=0.02)
+    await wait_until(listens, poll_s=0.02)

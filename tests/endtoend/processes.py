@@ -15,8 +15,8 @@ from pathlib import Path
 
 from service.settings import read_bare_environment
 
-START_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 25.0
+START_TIMEOUT_S = 90.0
+STOP_TIMEOUT_S = 90.0
 PR_SET_PDEATHSIG = 1
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from tests.endtoend import judging
 from tests.endtoend.deeds import Meeting
 from tests.endtoend.stage import Stage
-from tests.integration.waiting import wait_until
+from tests.integration.waiting import PATIENCE_S, wait_until
 
 
-async def settle(stage: Stage, meetings: Sequence[Meeting], *, timeout_s: float = 30.0) -> None:
+async def settle(stage: Stage, meetings: Sequence[Meeting], *, timeout_s: float = PATIENCE_S) -> None:
     """Wait until each answer given so far was told and confirmed, and nothing waits to be read."""
     missing: list[str] = []
 
@@ -25,7 +25,9 @@ async def settle(stage: Stage, meetings: Sequence[Meeting], *, timeout_s: float 
         raise AssertionError(f"not told in {timeout_s:g} s: {missing}") from None
 
 
-async def settle_last_answers(stage: Stage, meetings: Sequence[Meeting], *, timeout_s: float = 45.0) -> None:
+async def settle_last_answers(
+    stage: Stage, meetings: Sequence[Meeting], *, timeout_s: float = PATIENCE_S
+) -> None:
     """Wait until everybody's last answer is confirmed, whatever died meanwhile, and nothing waits."""
     unsettled: list[str] = []
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +24,7 @@ from tests.endtoend.people import Ready, Tenant
 from tests.endtoend.processes import START_TIMEOUT_S, Ended, Running, run_to_end, start
 from tests.integration.conftest import chosen_server
 from tests.integration.waiting import wait_until
+from tests.ports import choose_ports
 
 STREAM = "responses"
 ROLES = ("web", "worker", "keeper")
@@ -130,20 +130,34 @@ class Stage:
         entries: Any = await self.redis.xrange(STREAM)
         return [fields for _, fields in entries]
 
+    async def has_heard_all(self) -> bool:
+        """Tell whether no notification is on its way."""
+        return not any((await self.tenant.control("deliveries")).values())
+
     async def is_quiet(self) -> bool:
-        """Tell whether the intake stream is worked off: nothing waits, nothing is being read."""
-        intake = f"{STREAM}:intake"
-        if await self.redis.xlen(intake):
+        """Tell whether all that Graph said is worked off: nothing is on its way, in hand, or to be retried.
+
+        Must look from the source down: what is on its way may be on the intake stream a moment later.
+        """
+        if not await self.has_heard_all():
             return False
-        groups = await self.redis.xinfo_groups(intake)
-        return all(group["pending"] == 0 for group in groups)
+        async with self.redis.pipeline(transaction=True) as at_once:  # an entry is on one or both
+            at_once.xlen(f"{STREAM}:intake")
+            at_once.hkeys(f"{{{STREAM}}}:due-entries")
+            unread, put_off = await at_once.execute()
+        return not unread and not any(name.startswith("retry:") for name in put_off)
 
     async def count_waiting(self) -> int:
         """Count the entries of the intake stream that are not done yet."""
         return int(await self.redis.xlen(f"{STREAM}:intake"))
 
+    async def list_dead(self) -> Entries:
+        """Give the fields of every entry that was given up, in order."""
+        entries: Any = await self.redis.xrange(f"{STREAM}:dead")
+        return [fields for _, fields in entries]
+
     async def count_dead(self) -> int:
-        return int(await self.redis.xlen(f"{STREAM}:dead"))
+        return len(await self.list_dead())
 
 
 @asynccontextmanager
@@ -234,14 +248,3 @@ def _enrich(directory: Path, port: int) -> dict[str, str]:
         "RESPONSE_SYNC_TLS_CERT_FILE": str(directory / "cert.pem"),
         "RESPONSE_SYNC_TLS_KEY_FILE": str(directory / "key.pem"),
     }
-
-
-def choose_ports(*names: str) -> dict[str, int]:
-    """Choose ports that are free now; all are held until each is known, so that they differ."""
-    with ExitStack() as stack:
-        found = {}
-        for name in names:
-            probe = stack.enter_context(socket.socket())
-            probe.bind(("127.0.0.1", 0))
-            found[name] = int(probe.getsockname()[1])
-    return found

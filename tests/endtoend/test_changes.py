@@ -36,10 +36,10 @@ async def wait_for(stage: Stage, meeting: Meeting, kind: str, number: int = 1) -
         return [judging.kind_of(entry) for entry in told].count(kind) >= number
 
     try:
-        await wait_until(is_told, timeout_s=60, poll_s=0.05)
+        await wait_until(is_told, poll_s=0.05)
     except TimeoutError:
         raise AssertionError(f"no {kind}: {[judging.kind_of(entry) for entry in told]}") from None
-    await wait_until(stage.is_quiet, timeout_s=60)
+    await wait_until(stage.is_quiet)
     return judging.select(await stage.read_stream(), meeting)
 
 

@@ -11,7 +11,8 @@ from tests.endtoend import judging
 from tests.endtoend.deeds import Play
 from tests.endtoend.settling import judge_calendars, settle, settle_last_answers
 from tests.endtoend.stage import ROLES, Stage, open_stage
-from tests.integration.waiting import wait_until
+from tests.endtoend.test_restart import STOP_MAX_S
+from tests.integration.waiting import PATIENCE_S, wait_until
 
 QUICK = {
     "RESPONSE_SYNC_CLAIM_IDLE_S": "1",
@@ -22,7 +23,6 @@ QUICK = {
 MILD = {"duplicate": 0.3, "reorder": 0.2}
 ROUNDS_PER_DEATH = 2
 HANDS_FULL = 3
-STOP_MAX_S = 10.0
 
 
 async def play_meetings_with_deaths(
@@ -31,7 +31,7 @@ async def play_meetings_with_deaths(
     *,
     victims: Sequence[Sequence[str]],
     faults: Mapping[str, float] = MILD,
-    timeout_s: float = 45.0,
+    timeout_s: float = PATIENCE_S,
 ) -> None:
     """Let answers flow while roles die at random moments and are started again, and judge what was told.
 
@@ -81,14 +81,14 @@ async def _kill_with_hands_full(stage: Stage, play: Play, chance: random.Random)
     worker = stage.running["worker"]
     worker.pause()
     await play.play_round()
-    await asyncio.sleep(0.3)  # for the last notifications of the round
+    await wait_until(stage.has_heard_all)
     left = int(await stage.count_waiting() * chance.uniform(0.1, 0.9))
     worker.resume()
 
     async def is_done_so_far() -> bool:
         return await stage.count_waiting() <= left
 
-    await wait_until(is_done_so_far, timeout_s=60, poll_s=0)
+    await wait_until(is_done_so_far, poll_s=0)
     await worker.kill()
     await stage.start_ready("worker")
 

@@ -73,5 +73,5 @@ async def answer_hostile_meeting(stage: Stage) -> Meeting:
         types = [one["type"] for one in await stage.read_stream()]
         return "responsesync.response.confirmed" in types and await stage.is_quiet()
 
-    await wait_until(is_confirmed, timeout_s=60)
+    await wait_until(is_confirmed)
     return meeting

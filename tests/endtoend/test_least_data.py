@@ -75,7 +75,7 @@ async def answer_meeting(stage: Stage) -> None:
         types = [one["type"] for one in await stage.read_stream()]
         return "responsesync.response.confirmed" in types and await stage.is_quiet()
 
-    await wait_until(is_confirmed, timeout_s=60)
+    await wait_until(is_confirmed)
 
 
 def find_held(keys: Mapping[str, str]) -> dict[str, set[str]]:
@@ -105,6 +105,6 @@ async def remove_owner(stage: Stage) -> None:
         return not found and not await stage.tenant.control("subscriptions")
 
     try:
-        await wait_until(is_forgotten, timeout_s=60)
+        await wait_until(is_forgotten)
     except TimeoutError:
         raise AssertionError(f"still named in {found}") from None

@@ -17,7 +17,8 @@ import pytest
 from tests.endtoend.deeds import Play
 from tests.endtoend.front import NGINX, open_front
 from tests.endtoend.settling import judge_calendars, settle
-from tests.endtoend.stage import Stage, choose_ports, open_stage
+from tests.endtoend.stage import Stage, open_stage
+from tests.ports import choose_ports
 
 pytestmark = pytest.mark.skipif(NGINX is None, reason="there is no nginx on this machine")
 BURST = 600

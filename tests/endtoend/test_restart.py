@@ -11,7 +11,7 @@ from tests.endtoend.deeds import Play
 from tests.endtoend.settling import judge_calendars, settle, settle_last_answers
 from tests.endtoend.stage import Stage, open_stage
 
-STOP_MAX_S = 10.0
+STOP_MAX_S = 30.0  # after which Kubernetes kills, if not told otherwise
 IN_BETWEEN_S = 700.0
 
 

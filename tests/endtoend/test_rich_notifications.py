@@ -20,6 +20,7 @@ from tests.endtoend.deeds import Play
 from tests.endtoend.settling import judge_calendars, settle
 from tests.endtoend.stage import KEYS, RICH, Stage, open_stage
 from tests.endtoend.test_meetings import add_rooms
+from tests.endtoend.test_strangers import NO_SUCH_ID
 from tests.integration.waiting import wait_until
 from tests.interop import publisher
 from tests.interop.publisher import Signer
@@ -148,10 +149,10 @@ def find_keys(stage: Stage) -> list[EncryptionKey]:
     return [read_key_file(file) for file in sorted((stage.directory / KEYS).glob("*.pem"))]
 
 
-def forge(subscription: dict[str, Any], tenant: str, key: EncryptionKey, at: int) -> dict[str, Any]:
+def forge(subscription: dict[str, Any], tenant: str, key: EncryptionKey, item_id: str) -> dict[str, Any]:
     """Make an item that says somebody declined, encrypted with the certificate, which is public."""
     resource = {
-        "id": f"forged-{at}",
+        "id": item_id,
         "sentDateTime": "2026-11-24T08:00:00Z",
         "from": {"emailAddress": {"name": "Christie", "address": "christiec@contoso.onmicrosoft.com"}},
         "isDraft": False,
@@ -161,8 +162,8 @@ def forge(subscription: dict[str, Any], tenant: str, key: EncryptionKey, at: int
         "subscriptionId": subscription["id"],
         "subscriptionExpirationDateTime": "2030-01-01T00:00:00Z",
         "changeType": "created",
-        "resource": f"Users/x/Messages/forged-{at}",
-        "resourceData": {"@odata.type": "#microsoft.graph.message", "id": f"forged-{at}"},
+        "resource": f"Users/x/Messages/{item_id}",
+        "resourceData": {"@odata.type": "#microsoft.graph.message", "id": item_id},
         "clientState": subscription["clientState"],
         "tenantId": tenant,
         "encryptedContent": publisher.encrypt_resource(resource, b64decode(key.encoded), key.id),
@@ -194,14 +195,14 @@ async def test_nothing_forged_is_processed_and_the_sender_learns_nothing(tmp_pat
             ["no token"],
         ]
         for at, given in enumerate(tokens):
-            item = forge(subscription, tenant, key, at)
+            item = forge(subscription, tenant, key, f"forged-{at}")
             assert await post(stage, {"value": [item], "validationTokens": given}) == 202
         await wait_until(stage.is_quiet)
         forged = await read_counts(stage, "notifications_forged")
         assert sum(forged.values()) == len(tokens)
         assert await count_requests(stage) == asked
         # Without tokens the item is fetched, as any is that brings nothing: Graph knows no such message.
-        item = forge(subscription, tenant, key, 9)
+        item = forge(subscription, tenant, key, NO_SUCH_ID)
         assert await post(stage, {"value": [item], "validationTokens": None}) == 202
         await wait_until(stage.is_quiet)
         assert await count_requests(stage) == asked + 1
@@ -235,18 +236,20 @@ async def test_keys_are_rotated_without_losing_a_notification(tmp_path: Path) ->
         made = await stage.run_json("keys", "new", "--bits", "2048")
         assert made["id"] != old.id
         answering = asyncio.create_task(play_all(play))
-        await wait_until(lambda: names_only(stage, made["id"]), timeout_s=30)
+        await wait_until(lambda: names_only(stage, made["id"]))
         await answering
         await settle(stage, play.meetings)
         await stage.run_json("keys", "retire", old.id[:8], "--yes")
         assert [key.id for key in find_keys(stage)] == [made["id"]]
+        before = await read_counts(stage, "resource_data")
         await send_mails(stage, 3)
         await wait_until(stage.is_quiet)
 
         judging.judge(await stage.read_stream(), play.meetings)
         await judge_calendars(stage, play.meetings)
         taken = await read_counts(stage, "resource_data")
-        assert taken['kind="message",outcome="taken",reason=""'] >= 3
+        labels = 'kind="message",outcome="taken",reason=""'
+        assert taken[labels] == before[labels] + 3
         listed = await stage.run_json("keys", "list")
         assert [(one["id"], one["state"], one["subscriptions"]) for one in listed] == [
             (made["id"], "current", 2)

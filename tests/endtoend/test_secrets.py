@@ -120,7 +120,7 @@ async def test_the_secret_key_is_changed_without_a_notification_being_refused(tm
             states = {one["clientState"] for one in await stage.tenant.control("subscriptions")}
             return len(states) == len(before) and not states & before
 
-        await wait_until(is_made_anew, timeout_s=60)
+        await wait_until(is_made_anew)
         for invited in meeting.invited:
             invited.plan = [Given(how="decline")]
         await play.play_round()

@@ -12,9 +12,10 @@ import pytest
 
 from tests.endtoend.conftest import WITHOUT_MAILBOX
 from tests.endtoend.processes import Running, run_to_end
-from tests.endtoend.stage import Stage, choose_ports
+from tests.endtoend.stage import Stage
 from tests.endtoend.test_strangers import build_item
 from tests.integration.waiting import wait_until
+from tests.ports import choose_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -55,7 +56,7 @@ async def wait_for_reason(stage: Stage, words: str) -> dict[str, Any]:
         return status == 503 and words in text
 
     try:
-        await wait_until(is_said, timeout_s=30, poll_s=0.1)
+        await wait_until(is_said, poll_s=0.1)
     except TimeoutError:
         log = stage.running["other"].read_log()[-3000:]
         raise AssertionError(f"never said {words!r}: {probes}\n{log}") from None
@@ -77,7 +78,7 @@ async def test_a_wrong_secret_is_said_with_its_remedy_and_web_goes_on(serving: S
 
 
 async def test_redis_that_cannot_be_reached_is_said_and_graph_is_asked_to_come_again(serving: Stage) -> None:
-    nowhere = choose_ports("redis")["redis"]
+    nowhere = choose_port()
     async with other_service(serving, REDIS_URL=f"redis://:hush@127.0.0.1:{nowhere}/0") as running:
         probes = await wait_for_reason(serving, "Redis is away")
         assert not any(probe["ready"] for probe in probes.values())

@@ -19,6 +19,8 @@ from tests.integration.waiting import wait_until
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 JSON = "application/json"
+NO_SUCH_ID = "AAkALgAAAAAAHYQDEapmEc2byACqAC"
+"""As Graph spells the id of a message, but of none."""
 ROUTES = ("/graph/notifications", "/graph/lifecycle")
 
 
@@ -128,11 +130,11 @@ async def build_item(stage: Stage, **changes: Any) -> dict[str, Any]:
         "subscriptionId": inbox["id"],
         "subscriptionExpirationDateTime": inbox["expirationDateTime"],
         "changeType": "created",
-        "resource": "Users/x/Messages/AAkALgAAAAAAHYQDEapmEc2byACqAC",
+        "resource": f"Users/x/Messages/{NO_SUCH_ID}",
         "resourceData": {
             "@odata.type": "#Microsoft.Graph.Message",
-            "@odata.id": "Users/x/Messages/AAkALgAAAAAAHYQDEapmEc2byACqAC",
-            "id": "AAkALgAAAAAAHYQDEapmEc2byACqAC",
+            "@odata.id": f"Users/x/Messages/{NO_SUCH_ID}",
+            "id": NO_SUCH_ID,
         },
         "clientState": inbox["clientState"],
         "tenantId": stage.settings["RESPONSE_SYNC_TENANT_ID"],
@@ -170,7 +172,7 @@ async def test_an_item_with_nothing_forged_is_stored(serving: Stage) -> None:
         assert await post(serving, ROUTES[0], body) == (202, "")
 
     assert len(stored) == 1
-    await wait_until(serving.is_quiet, timeout_s=60)
+    await wait_until(serving.is_quiet)
 
 
 async def test_items_of_unknown_subscriptions_and_items_lead_nowhere(serving: Stage) -> None:
@@ -178,14 +180,17 @@ async def test_items_of_unknown_subscriptions_and_items_lead_nowhere(serving: St
     foreign = await build_item(serving, resource="https://evil.example/x")
     foreign["resourceData"] |= {"@odata.id": "https://evil.example/x", "id": "../../users/other"}
     before = len(await serving.tenant.control("requests"))
+    dead = len(await serving.list_dead())
 
     body = json.dumps({"value": [unknown, foreign]}).encode()
     assert (await post(serving, ROUTES[0], body))[0] == 202
 
-    await wait_until(serving.is_quiet, timeout_s=60)
+    await wait_until(serving.is_quiet)
     for request in (await serving.tenant.control("requests"))[before:]:
         assert "evil" not in json.dumps(request)
-    assert await serving.count_dead() == 0
+    (letter,) = (await serving.list_dead())[dead:]  # of no message with that id Graph says that it is gone
+    assert (letter["item"], letter["dead_reason"]) == ("../../users/other", "refused")
+    assert "ErrorInvalidIdMalformed" in letter["dead_detail"]
 
 
 async def test_the_service_goes_on_after_whatever_was_sent(serving: Stage) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,8 +17,9 @@ import aiohttp
 
 from service.sandbox.command import Sandbox
 from service.settings import read_bare_environment
+from tests.ports import choose_ports
 
-DEADLINE_S = 60.0
+DEADLINE_S = 90.0
 OWNER = "alexw@contoso.onmicrosoft.com"
 
 
@@ -97,16 +97,10 @@ async def wait_for(condition: Callable[[], Awaitable[object]]) -> None:
             await asyncio.sleep(0.1)
 
 
-def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @asynccontextmanager
 async def open_surroundings(tmp_path: Path, redis_url: str, prefix: str) -> AsyncIterator[Surroundings]:
     """Start a fresh tenant; gives it with the shared server, and free ports."""
-    ports = {"public": find_free_port(), "admin": find_free_port()}
+    ports = choose_ports("public", "admin")
     owners = tmp_path / "owners.toml"
     owners.write_text(f'[[owners]]\naddress = "{OWNER}"\n')
     async with Sandbox.start() as sandbox:

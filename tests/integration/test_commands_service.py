@@ -12,7 +12,8 @@ import aiohttp
 from redis.asyncio import Redis
 
 from service.sandbox.command import Sandbox
-from tests.integration.surroundings import DEADLINE_S, OWNER, Surroundings, find_free_port, wait_for
+from tests.integration.surroundings import DEADLINE_S, OWNER, Surroundings, wait_for
+from tests.ports import choose_port
 
 
 def find(findings: dict[str, Any], subject: str) -> dict[str, Any]:
@@ -46,7 +47,7 @@ async def test_check_tells_an_owner_without_mailbox_and_a_public_url_that_leads_
     surroundings: Surroundings,
 ) -> None:
     (surroundings.directory / "owners.toml").write_text('[[owners]]\naddress = "nobody@contoso.com"\n')
-    elsewhere = f"http://127.0.0.1:{find_free_port()}"
+    elsewhere = f"http://127.0.0.1:{choose_port()}"
 
     code, found, _ = await surroundings.run("check", RESPONSE_SYNC_PUBLIC_URL=elsewhere)
 
@@ -59,7 +60,7 @@ async def test_check_tells_of_redis_that_is_away_and_of_all_else(surroundings: S
     code, found, _ = await surroundings.run(
         "check",
         "--before-start",
-        REDIS_URL=f"redis://127.0.0.1:{find_free_port()}",
+        REDIS_URL=f"redis://127.0.0.1:{choose_port()}",
         RESPONSE_SYNC_REDIS_RETRIES_MAX="0",
     )
 
@@ -113,7 +114,7 @@ async def test_a_running_keeper_does_what_an_operator_asks_for(surroundings: Sur
         assert await surroundings.is_ready()
         _, rows, _ = await surroundings.run("subscriptions", "list")
         assert all(row["graph"] is None and "recreate" in row["faults"][0] for row in rows)
-        code, told, errors = await surroundings.run("subscriptions", "recreate", "--wait-s", "30")
+        code, told, errors = await surroundings.run("subscriptions", "recreate", "--wait-s", "90")
         assert (code, told["done"]) == (0, 2), errors
         assert await count_subscriptions(surroundings.sandbox) == 2
 
@@ -139,7 +140,7 @@ async def test_web_goes_on_while_redis_is_away_and_says_so(surroundings: Surroun
         return (await surroundings.fetch_ready())[0] == 503
 
     async with (
-        surroundings.running("web", REDIS_URL=f"redis://127.0.0.1:{find_free_port()}"),
+        surroundings.running("web", REDIS_URL=f"redis://127.0.0.1:{choose_port()}"),
         aiohttp.ClientSession(trust_env=False) as session,
     ):
         await wait_for(is_listening)

@@ -8,8 +8,9 @@ from typing import Any
 import aiohttp
 
 from tests.integration.sandbox.asking import Asking, trust
-from tests.integration.surroundings import Surroundings, find_free_port, wait_for
+from tests.integration.surroundings import Surroundings, wait_for
 from tests.integration.test_metrics_of_a_service import answer_first, invite
+from tests.ports import choose_ports
 
 
 async def ask_dashboard(port: int, path: str) -> Any:
@@ -23,7 +24,7 @@ async def ask_dashboard(port: int, path: str) -> Any:
 
 
 async def test_any_process_shows_all_and_says_when_one_of_them_dies(surroundings: Surroundings) -> None:
-    ports = {role: find_free_port() for role in ("web", "worker", "keeper")}
+    ports = choose_ports("web", "worker", "keeper")
     quick = {"RESPONSE_SYNC_PULSE_INTERVAL_S": "0.3"}
 
     def settings(role: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from service.metrics import Metrics
 from service.streams.keys import KeyNames
 from tests.integration.sandbox.asking import Asking, trust
-from tests.integration.surroundings import Surroundings, wait_for
+from tests.integration.surroundings import DEADLINE_S, Surroundings, wait_for
 
 GAUGES = {family.name for family in Metrics().registry.collect() if family.type == "gauge"}
 UNMOVED = {
@@ -109,9 +109,10 @@ async def test_every_documented_metric_moves_with_real_traffic(
         await wait_for_metric("delta_rounds_total", "inbox", "changes")
         await asking.control("/faults", {"missed": 1})
         await wait_for_metric("lifecycle_events_total", "missed")
-        await asking.control("/faults", {"delay_s": 1})
+        await asking.control("/faults", {"delay_s": 60})
         await answer_first(asking, "accept")
-        await asking.control("/faults", {"throttle": 1})  # before the notification is on its way
+        await asking.control("/faults", {"throttle": 1})
+        await asking.control("/clock", {"advance_s": 60})  # only now the notification is on its way
         await wait_for_metric("graph_throttled_total")
         await wait_for_metric("entry_retries_total")
         await asking.control("/faults", {})
@@ -154,7 +155,7 @@ async def test_figures_of_redis_vanish_while_it_is_away_and_the_rest_stays(
         "worker", REDIS_URL="redis://127.0.0.1:1", RESPONSE_SYNC_REDIS_RETRIES_MAX="0"
     ):
         await wait_for(is_listening)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE_S):
             scraped = await scrape(surroundings)
 
     assert scraped["response_sync_intake_entries"] == {}

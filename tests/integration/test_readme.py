@@ -11,7 +11,8 @@ from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 
 from service.settings import read_bare_environment
-from tests.integration.surroundings import DEADLINE_S, find_free_port
+from tests.integration.surroundings import DEADLINE_S
+from tests.ports import choose_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,13 +33,13 @@ def adapt(block: str, public_port: int) -> str:
 
 
 async def test_a_stranger_sees_an_update_without_a_tenant(tmp_path: Path) -> None:
-    public_port = find_free_port()
+    public_port = choose_port()
     places = [str(Path(sys.executable).parent), os.environ["PATH"]]
     environment = {
         **read_bare_environment(),
         "PATH": os.pathsep.join(places),
         "PORT": str(public_port),
-        "RESPONSE_SYNC_ADMIN_PORT": str(find_free_port()),
+        "RESPONSE_SYNC_ADMIN_PORT": str(choose_port()),
     }
     process = await asyncio.create_subprocess_exec(
         "sh",

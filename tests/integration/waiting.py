@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Final
+
+PATIENCE_S: Final = 90.0
+"""How long anything may take on the slowest machine: whoever waits so long waits for what never comes."""
 
 
 async def wait_until(
-    condition: Callable[[], bool | Awaitable[bool]], *, timeout_s: float = 30, poll_s: float = 0.02
+    condition: Callable[[], bool | Awaitable[bool]], *, timeout_s: float = PATIENCE_S, poll_s: float = 0.02
 ) -> None:
     """Return once the condition holds.
 

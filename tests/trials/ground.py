@@ -17,8 +17,9 @@ from typing import Final
 from redis.exceptions import RedisError
 
 from tests.endtoend.processes import run_to_end
-from tests.endtoend.stage import ROLES, Stage, choose_ports, open_stage
+from tests.endtoend.stage import ROLES, Stage, open_stage
 from tests.integration.waiting import wait_until
+from tests.ports import choose_port
 from tests.reference.consumer import Entry
 from tests.trials import judge
 from tests.trials.consumer import Consumer, open_consumer
@@ -213,7 +214,7 @@ async def open_ground(
         changes: further settings of the service.
     """
     async with AsyncExitStack() as stack:
-        port = choose_ports("redis")["redis"]
+        port = choose_port()
         redis = await stack.enter_async_context(open_redis(place, port=port, is_append_only=is_append_only))
         stage = await stack.enter_async_context(
             open_stage(

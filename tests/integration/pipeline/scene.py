@@ -62,18 +62,18 @@ class Scene:
     async def lines(self) -> list[str]:
         return [one.line for one in await self.told()]
 
-    async def wait_for(self, line: str, *, timeout_s: float = 20) -> None:
+    async def wait_for(self, line: str) -> None:
         """Wait until an update has been told that reads so."""
-        await self.wait_for_one_of(line, timeout_s=timeout_s)
+        await self.wait_for_one_of(line)
 
-    async def wait_for_one_of(self, *lines: str, timeout_s: float = 20) -> None:
+    async def wait_for_one_of(self, *lines: str) -> None:
         """Wait until an update has been told that reads like one of these."""
 
         async def is_told() -> bool:
             return not set(lines).isdisjoint(await self.lines())
 
         try:
-            await wait_until(is_told, timeout_s=timeout_s)
+            await wait_until(is_told)
         except TimeoutError:
             raise AssertionError(f"not told: {lines}; but {await self.lines()}") from None
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from service.preflight.finding import Finding, State
 from service.preflight.public_url import PublicUrl, check_public_url
 from tests.integration.serving import serving
-from tests.integration.surroundings import find_free_port
+from tests.ports import choose_port
 
 
 async def look(url: str) -> dict[str, Finding]:
@@ -55,6 +55,6 @@ async def test_one_route_that_leads_elsewhere_and_a_firewall_before_bodies_are_t
 
 
 async def test_an_address_where_nobody_listens_is_told() -> None:
-    found = await look(f"http://127.0.0.1:{find_free_port()}")
+    found = await look(f"http://127.0.0.1:{choose_port()}")
     assert "cannot be reached" in found["public URL"].detail
     assert "Start the role web" in found["public URL"].remedy

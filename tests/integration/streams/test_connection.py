@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -34,6 +33,7 @@ from tests.integration.streams.conftest import (
     list_names,
 )
 from tests.integration.waiting import wait_until
+from tests.ports import choose_port
 
 OWNERS = [OwnerKey(f"person{number}@contoso.com") for number in range(8)]
 
@@ -168,9 +168,7 @@ async def test_tls_with_an_authority_of_ones_own(tmp_path: Path, prefix: str) ->
 @asynccontextmanager
 async def sentinel_of(master: EmbeddedRedis, directory: Path) -> AsyncIterator[int]:
     """Run a sentinel that watches the server as `themaster`; gives its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = choose_port()
     at = urlsplit(master.url)
     (directory / "sentinel.conf").write_text(
         f"port {port}\nbind 127.0.0.1\ndir {directory}\nlogfile {directory}/sentinel.log\nrequirepass guard\n"
@@ -218,25 +216,27 @@ async def test_master_is_found_through_sentinels(prefix: str, tmp_path: Path) ->
 @asynccontextmanager
 async def cluster_of_two() -> AsyncIterator[list[str]]:
     """Run two servers that share the slots; gives their URLs."""
+    buses = [choose_port() for _ in range(2)]
     async with AsyncExitStack() as stack:
         servers = [
             await stack.enter_async_context(
                 embedded_redis(
                     listener=Listener.LOOPBACK,
                     program=chosen_server(),
-                    configuration={"cluster-enabled": "yes"},
+                    # Else it is the server's port and 10,000 more, which may be more than there are.
+                    configuration={"cluster-enabled": "yes", "cluster-port": str(bus)},
                 )
             )
-            for _ in range(2)
+            for bus in buses
         ]
         urls = [f"redis://:secret@127.0.0.1:{urlsplit(server.url).port}/0" for server in servers]
         links = [connect(RedisTarget(url=server.url)) for server in servers]
         for link, slots in zip(links, ((0, 8191), (8192, 16383)), strict=True):
             await link.call("CONFIG SET", "requirepass", "secret")
             await link.call("CLUSTER ADDSLOTSRANGE", *slots)
-        await links[0].call("CLUSTER MEET", "127.0.0.1", urlsplit(urls[1]).port or 0)
+        await links[0].call("CLUSTER MEET", "127.0.0.1", urlsplit(urls[1]).port or 0, buses[1])
         for link in links:
-            await wait_until(lambda link=link: _is_whole(link), timeout_s=30)  # type: ignore[misc]
+            await wait_until(lambda link=link: _is_whole(link))  # type: ignore[misc]
         yield urls
         for link in links:
             await link.aclose()

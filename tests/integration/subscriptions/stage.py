@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -37,6 +36,7 @@ from service.subscriptions.status_reader import StatusReader
 from service.tracing.spans import UNTRACED, Tracing
 from tests.integration.sandbox.asking import Asking
 from tests.integration.waiting import wait_until
+from tests.ports import choose_port
 
 QUICK = KeeperOptions(
     lease_s=2,
@@ -118,12 +118,12 @@ class Stage:
         )
         return await reader.read()
 
-    async def wait_until_ready(self, *, timeout_s: float = 80) -> None:
+    async def wait_until_ready(self) -> None:
         async def is_ready() -> bool:
             return await self.streams.generation.exists() and (await self.read_status()).is_ready
 
         try:
-            await wait_until(is_ready, timeout_s=timeout_s)
+            await wait_until(is_ready)
         except TimeoutError:
             raise AssertionError(f"not ready: {(await self.read_status()).waits_for}") from None
 
@@ -192,11 +192,11 @@ class Stage:
             (one.fields["type"].removeprefix("responsesync."), one.fields.get("subject")) for one in published
         ]
 
-    async def wait_for_update(self, type_: str, subject: str, *, timeout_s: float = 20) -> None:
+    async def wait_for_update(self, type_: str, subject: str) -> None:
         async def is_there() -> bool:
             return (type_, subject) in await self.updates()
 
-        await wait_until(is_there, timeout_s=timeout_s)
+        await wait_until(is_there)
 
 
 @asynccontextmanager
@@ -238,7 +238,7 @@ async def open_stage(
 def _build_settings(
     sandbox: Sandbox, *, redis_url: str, prefix: str, folder: Path, **changes: Any
 ) -> Settings:
-    ready, leaf, port = sandbox.ready, sandbox.authority.issue_leaf(folder), _find_free_port()
+    ready, leaf, port = sandbox.ready, sandbox.authority.issue_leaf(folder), choose_port()
     return read_settings(
         Scope.SERVICE,
         env_file=None,
@@ -258,13 +258,6 @@ def _build_settings(
         stream=prefix,
         **changes,
     )
-
-
-def _find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def hurried(options: KeeperOptions = QUICK, *, sweep_interval_s: float) -> KeeperOptions:

@@ -20,6 +20,6 @@ async def test_what_ended_when_graphs_clock_jumped_is_there_again(stage: Stage) 
         held = [one["id"] for one in await stage.list_subscriptions()]
         return len(held) == 2 and before.isdisjoint(held)
 
-    await wait_until(is_there_again, timeout_s=30)
+    await wait_until(is_there_again)
     await stage.invite({"token": alex.token}, [christie.address])
     await stage.wait_for_update("attendee.added", christie.address.lower())

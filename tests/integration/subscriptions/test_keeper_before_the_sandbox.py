@@ -76,7 +76,7 @@ async def test_answers_given_while_the_service_was_away_are_all_told_after_it(st
         told = [update for update in await stage.updates() if update[0] == "response.changed"]
         return len(told) == 2
 
-    await wait_until(has_both, timeout_s=60)
+    await wait_until(has_both)
 
 
 async def test_a_notification_that_is_lost_is_found_by_the_sweep(stage: Stage) -> None:
@@ -104,7 +104,7 @@ async def test_a_removed_owner_leaves_no_key_that_names_them(stage: Stage) -> No
         return await stage.list_subscriptions() == [] and owner["id"] not in await dump(stage)
 
     try:
-        await wait_until(is_gone, timeout_s=60)
+        await wait_until(is_gone)
     except TimeoutError:
         raise AssertionError(await dump(stage)) from None
 
@@ -159,7 +159,7 @@ async def test_delegates_are_followed_as_they_change(stage: Stage) -> None:
             f"users/{newcomer['id']}/mailFolders('inbox')/messages",
         }
 
-    await wait_until(is_followed, timeout_s=60)
+    await wait_until(is_followed)
 
 
 async def test_graphs_lifecycle_events_are_answered(stage: Stage) -> None:
@@ -172,7 +172,7 @@ async def test_graphs_lifecycle_events_are_answered(stage: Stage) -> None:
     async def is_back() -> bool:
         return len(await stage.list_subscriptions()) == 2
 
-    await wait_until(is_back, timeout_s=60)
+    await wait_until(is_back)
     after = {one["id"] for one in await stage.list_subscriptions()}
     assert len(after & before) == 1
     await stage.asking.control("/faults", {"missed": 2})
@@ -180,7 +180,7 @@ async def test_graphs_lifecycle_events_are_answered(stage: Stage) -> None:
     async def is_answered() -> bool:
         return not await stage.streams.records.read_all(Book.REQUESTS)
 
-    await wait_until(is_answered, timeout_s=60)
+    await wait_until(is_answered)
     assert {one["id"] for one in await stage.list_subscriptions()} == after
 
 
@@ -213,7 +213,7 @@ async def test_handshakes_that_mostly_fail_are_survived(stage: Stage) -> None:
     await stage.asking.control("/faults", {"handshake": 0.8})
     await make_household(stage, "olga")
     stage.start_keeper()
-    await stage.wait_until_ready(timeout_s=60)
+    await stage.wait_until_ready()
     assert len(await stage.list_subscriptions()) == 2
 
 
@@ -232,7 +232,7 @@ async def test_a_changed_public_url_leaves_one_subscription_per_resource(stage: 
         listed = await stage.list_subscriptions()
         return len(listed) == 2 and before.isdisjoint(one["id"] for one in listed)
 
-    await wait_until(is_moved, timeout_s=60)
+    await wait_until(is_moved)
 
 
 async def test_an_operators_requests_are_carried_out(stage: Stage) -> None:
@@ -248,7 +248,7 @@ async def test_an_operators_requests_are_carried_out(stage: Stage) -> None:
         requests = [decode_request(text) for text in texts.values()]
         return len(requests) == 3 and all(one.ended_at and not one.failed for one in requests)
 
-    await wait_until(is_done, timeout_s=60)
+    await wait_until(is_done)
     assert before.isdisjoint(one["id"] for one in await stage.list_subscriptions())
     assert len(await stage.list_subscriptions()) == 2
 
@@ -268,7 +268,7 @@ async def test_a_deletion_that_nobody_announced_is_found_by_the_full_round(stage
     async def is_told() -> bool:
         return any(type_ in ("event.deleted", "event.cancelled") for type_, _ in await stage.updates())
 
-    await wait_until(is_told, timeout_s=60)
+    await wait_until(is_told)
 
 
 async def test_subscriptions_of_several_owners_are_made_together(stage: Stage) -> None:

@@ -22,7 +22,7 @@ from tests.integration.restoring import RestorableRedis, restorable_redis
 from tests.integration.sandbox.asking import Asking, trust
 from tests.integration.subscriptions.conftest import QUICK
 from tests.integration.subscriptions.stage import Stage, open_stage
-from tests.integration.waiting import wait_until
+from tests.integration.waiting import PATIENCE_S, wait_until
 
 STORM = {
     "drop": 0.3,
@@ -63,7 +63,7 @@ async def test_a_flushed_redis_recovers_by_itself(own_stage: Stage) -> None:
     subscriptions = {one["id"] for one in await stage.list_subscriptions()}
 
     await stage.streams.link.call("FLUSHALL")
-    await wait_until(stage.streams.generation.exists, timeout_s=150)
+    await wait_until(stage.streams.generation.exists)
     await stage.wait_until_ready()
     await stage.wait_for_update("response.snapshot", guest["address"])
 
@@ -109,12 +109,12 @@ async def live_through_a_restore(stage: Stage, redis: RestorableRedis, backup: P
     async def is_removed() -> bool:
         return removed["id"] not in str(await stage.list_subscriptions())
 
-    await wait_until(is_removed, timeout_s=150)
+    await wait_until(is_removed)
     before = await read_epochs(stage)
     subscriptions = {one["id"] for one in await stage.list_subscriptions()}
 
     await redis.restore(backup)
-    await stage.wait_for_update("response.snapshot", guest["address"], timeout_s=150)
+    await stage.wait_for_update("response.snapshot", guest["address"])
     await stage.wait_until_ready()
 
     assert max(await read_epochs(stage)) > max(before)
@@ -126,7 +126,7 @@ async def live_through_a_restore(stage: Stage, redis: RestorableRedis, backup: P
     async def is_told() -> bool:
         return ("response.changed", guest["address"]) in await stage.updates()  # may be confirmed at once
 
-    await wait_until(is_told, timeout_s=150)
+    await wait_until(is_told)
 
 
 async def read_epochs(stage: Stage) -> set[int]:
@@ -162,7 +162,7 @@ async def test_after_a_storm_the_stream_says_what_the_calendars_say(stage: Stage
         return await fold(stage) == await read_calendars(stage, owners)
 
     try:
-        await wait_until(agrees, timeout_s=120, poll_s=0.3)
+        await wait_until(agrees, poll_s=0.3)
     except TimeoutError:
         assert await fold(stage) == await read_calendars(stage, owners)
 
@@ -170,7 +170,7 @@ async def test_after_a_storm_the_stream_says_what_the_calendars_say(stage: Stage
         resources = [one["resource"] for one in await stage.list_subscriptions()]
         return len(resources) == len(set(resources)) == 12
 
-    await wait_until(is_whole, timeout_s=150)
+    await wait_until(is_whole)
 
 
 async def answer_at_random(
@@ -189,7 +189,7 @@ async def answer_at_random(
 
 async def persist(stage: Stage, guest: dict[str, Any], subject: str, how: str) -> None:
     """Answer although Graph throttles people as well."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 await stage.answer(guest, subject, how)
