@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,7 @@ from service.metrics import Metrics
 from service.streams.connection import RedisTarget, connect, open_connection
 from service.streams.link import RedisLink
 from service.tracing.spans import UNTRACED, Tracing
+from tests.integration.waiting import wait_until
 from tests.unit.intake.graph_items import RULES
 
 JSON = {"Content-Type": "application/json"}
@@ -68,13 +69,6 @@ def _split(row: Any) -> tuple[str, list[str]]:
     """Give id and flat fields, whatever shape the client library gave the fields."""
     entry_id, found = row
     return entry_id, [word for pair in found.items() for word in pair] if isinstance(found, dict) else found
-
-
-async def wait_until(condition: Callable[[], Awaitable[bool]], *, within_s: float = 10.0) -> None:
-    """Wait for a condition, with a deadline."""
-    async with asyncio.timeout(within_s):
-        while not await condition():  # noqa: ASYNC110 - a condition has no event of its own
-            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -12,7 +12,8 @@ import pytest
 
 from service.intake.listener import ListenerLimits
 from service.intake.webhook import WebhookLimits
-from tests.integration.intake.conftest import Public, run_public, wait_until
+from tests.integration.intake.conftest import Public, run_public
+from tests.integration.waiting import PATIENCE_S, wait_until
 from tests.unit.intake.graph_items import build_body, build_item
 
 GOOD = build_body(build_item())
@@ -30,7 +31,7 @@ def build_request(
     return head.encode() + body
 
 
-async def exchange(public: Public, *pieces: bytes, within_s: float = 10.0) -> bytes:
+async def exchange(public: Public, *pieces: bytes, within_s: float = PATIENCE_S) -> bytes:
     """Send pieces and read until the other side closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", public.port)
     try:
@@ -108,7 +109,7 @@ async def test_a_compressed_bomb_is_not_inflated(public: Public) -> None:
 async def test_a_body_that_does_not_come_in_time_is_given_up(redis_url: str, prefix: str) -> None:
     limits = WebhookLimits(body_timeout_s=0.3)
     async with run_public(redis_url, prefix, webhook_limits=limits) as public:
-        answer = await exchange(public, build_request()[:-10], within_s=5)
+        answer = await exchange(public, build_request()[:-10])
         assert status_of(answer) == 408
         assert await public.read_entries() == []
 
@@ -132,7 +133,7 @@ async def test_a_body_that_breaks_off_stores_nothing(public: Public) -> None:
 async def test_a_head_that_does_not_come_in_time_is_closed(redis_url: str, prefix: str, start: bytes) -> None:
     limits = ListenerLimits(keepalive_timeout_s=0.3)
     async with run_public(redis_url, prefix, listener_limits=limits) as public:
-        assert await exchange(public, start, within_s=5) == b""
+        assert await exchange(public, start, within_s=ListenerLimits().keepalive_timeout_s / 2) == b""
 
 
 async def test_idle_connections_make_room_for_honest_ones(redis_url: str, prefix: str) -> None:
@@ -340,7 +341,7 @@ async def test_a_client_that_leaves_its_answers_unread_is_let_go(redis_url: str,
             client.setblocking(False)
             await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", public.port))
             with pytest.raises(ConnectionError):
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(PATIENCE_S):
                     while True:
                         await asyncio.get_running_loop().sock_sendall(client, build_request(b"{}") * 20)
         assert await public.post(GOOD) == 202

@@ -17,6 +17,7 @@ from service.errors import ConfigError
 from service.intake.listener import ListenerLimits, PublicListener, build_tls_context
 from service.intake.reply import Reply
 from service.metrics import Metrics
+from tests.integration.waiting import PATIENCE_S
 
 
 def build_listener(
@@ -27,6 +28,7 @@ def build_listener(
     stop_timeout_s: float = 5.0,
     handshakes_max: int = 256,
     tls_connections_max: int = 250,
+    tls_handshake_timeout_s: float = 10.0,
 ) -> PublicListener:
     async def answer(_request: web.BaseRequest) -> web.StreamResponse:
         return Reply(202)
@@ -40,6 +42,7 @@ def build_listener(
             stop_timeout_s=stop_timeout_s,
             handshakes_max=handshakes_max,
             tls_connections_max=tls_connections_max,
+            tls_handshake_timeout_s=tls_handshake_timeout_s,
         ),
         tls=tls,
     )
@@ -89,7 +92,7 @@ async def test_a_stop_does_not_wait_for_ever() -> None:
     await listener.start()
     request = asyncio.create_task(post(listener))
     await entered.wait()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await listener.stop()
     with pytest.raises(aiohttp.ClientError):
         await request
@@ -154,7 +157,7 @@ async def test_the_oldest_handshakes_make_room_and_who_means_it_passes(certified
     assert await post(listener, ssl_context=certified.client) == 202
     for reader, _ in silent[:15]:
         with suppress(ConnectionError):
-            assert await asyncio.wait_for(reader.read(), 60) == b"", "broken off"
+            assert await asyncio.wait_for(reader.read(), PATIENCE_S) == b"", "broken off"
     for _, writer in silent:
         writer.close()
     await listener.stop()
@@ -198,12 +201,12 @@ async def test_fewer_connections_are_held_open_where_each_costs_more(certified: 
 
 @pytest.mark.parametrize("said", [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x01\x00", b"\0" * 100])
 async def test_what_is_no_tls_is_closed_and_nobody_else_notices(certified: Certified, said: bytes) -> None:
-    listener = build_listener(tls=certified.listener)
+    listener = build_listener(tls=certified.listener, tls_handshake_timeout_s=2)
     await listener.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
     writer.write(said)
     with suppress(ConnectionError):
-        assert b"HTTP" not in await asyncio.wait_for(reader.read(), 60)
+        assert b"HTTP" not in await asyncio.wait_for(reader.read(), PATIENCE_S)
     writer.close()
     assert await post(listener, ssl_context=certified.client) == 202
     await listener.stop()
@@ -213,9 +216,9 @@ async def test_a_stop_breaks_off_handshakes_that_are_under_way(certified: Certif
     listener = build_listener(tls=certified.listener)
     await listener.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
-    await asyncio.wait_for(listener.stop(), 60)
+    await asyncio.wait_for(listener.stop(), PATIENCE_S)
     with suppress(ConnectionError):
-        assert await asyncio.wait_for(reader.read(), 60) == b""
+        assert await asyncio.wait_for(reader.read(), PATIENCE_S) == b""
     writer.close()
 
 

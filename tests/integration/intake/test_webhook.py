@@ -13,6 +13,7 @@ from yarl import URL
 
 from service.intake.webhook import WebhookLimits
 from tests.integration.intake.conftest import JSON, Public, run_public
+from tests.integration.waiting import PATIENCE_S
 from tests.unit.intake.graph_items import CALENDAR, build_body, build_item, build_lifecycle
 
 TOKEN = "Validation: Testing client application reachability for subscription Request-Id: 1f2e <b>&+é/%"
@@ -76,7 +77,7 @@ async def test_markup_in_a_token_stays_text(public: Public) -> None:
 async def test_a_handshake_works_while_redis_is_away_and_under_load(redis_url: str, prefix: str) -> None:
     async with run_public(redis_url, prefix) as public:
         load = [asyncio.create_task(public.post(build_body(build_item()))) for _ in range(300)]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             async with public.session.post(public.url("/graph/lifecycle?validationToken=abc")) as answer:
                 assert await answer.text() == "abc"
         assert set(await asyncio.gather(*load)) == {202}
@@ -272,7 +273,9 @@ async def test_all_bodies_together_have_a_limit(redis_url: str, prefix: str) -> 
                 return answer.status, answer.headers.get("Retry-After", "")
 
         first, second = asyncio.create_task(send()), asyncio.create_task(send())
-        done, waiting = await asyncio.wait({first, second}, return_when=asyncio.FIRST_COMPLETED, timeout=10)
+        done, waiting = await asyncio.wait(
+            {first, second}, return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE_S
+        )
         assert [task.result() for task in done] == [(503, "10")]
         more.set()
         assert [await task for task in waiting] == [(202, "")]

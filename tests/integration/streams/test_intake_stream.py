@@ -27,7 +27,7 @@ from tests.integration.streams.conftest import (
     drain,
     read_all,
 )
-from tests.integration.waiting import wait_until
+from tests.integration.waiting import PATIENCE_S, wait_until
 
 NOW = datetime(2026, 11, 24, 5, 16, 48, tzinfo=UTC)
 
@@ -71,14 +71,14 @@ async def test_read_waits_for_the_first_entry_and_no_longer(streams: Streams, re
     reading = asyncio.create_task(intake.read("c", count=10, block_s=60))
     await wait_until(lambda: _is_blocked(streams))
     await streams.intake.append([build_entry("a")])
-    [delivered] = await asyncio.wait_for(reading, 30)
+    [delivered] = await asyncio.wait_for(reading, PATIENCE_S)
     await streams.intake.acknowledge([delivered.id])
     await link.aclose()
 
 
 async def test_read_of_an_empty_stream_ends_after_its_time(streams: Streams) -> None:
     started = monotonic()
-    assert await asyncio.wait_for(streams.intake.read("c", count=10, block_s=0.1), 30) == ()
+    assert await asyncio.wait_for(streams.intake.read("c", count=10, block_s=0.1), PATIENCE_S) == ()
     assert monotonic() - started > 0.09
 
 
@@ -115,7 +115,7 @@ async def test_reader_ends_at_whatever_moment_it_is_cancelled(streams: Streams) 
         for _ in range(pauses % 15):
             await asyncio.sleep(0)
         working.cancel()
-        done, _ = await asyncio.wait([working], timeout=5)
+        done, _ = await asyncio.wait([working], timeout=PATIENCE_S)
         assert done, "the cancellation was swallowed"
     left = [*await read_all(streams), *await streams.intake.claim("c", idle_s=0, count=1000)]
     await streams.intake.acknowledge([entry.id for entry in left])

@@ -23,6 +23,7 @@ from service.streams.keys import KeyNames
 from service.streams.server_facts import probe_writes
 from tests.integration.conftest import chosen_server
 from tests.integration.streams.conftest import MEETING, OWNER, Streams, build_commit
+from tests.integration.waiting import PATIENCE_S
 
 NOW = datetime(2026, 11, 24, 5, 16, 48, tzinfo=UTC)
 ENTRY = IntakeEntry(kind=Kind.MESSAGE, origin=Origin.NOTIFICATION, mailbox="adele", item="a")
@@ -77,7 +78,7 @@ async def test_worker_that_reads_during_flushall_reads_on(own: Streams) -> None:
                 await own.link.call("FLUSHALL")
             item = str(number)
             await own.intake.append([IntakeEntry(kind=Kind.EVENT, origin=Origin.SWEEP, item=item)])
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 while item not in seen:
                     assert not working.done(), "reading must go on"
                     await asyncio.sleep(0.005)
@@ -213,7 +214,7 @@ async def test_server_that_is_silent_is_given_up_in_bounded_time(own_server: Emb
     own = Streams(link=link, keys=KeyNames(stream="responses"))
     os.kill(own_server.pid, signal.SIGSTOP)
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             with pytest.raises(StreamError, match="Redis is away"):
                 await own.intake.acknowledge([Delivered(id="1-0", fields={}).id])
     finally:

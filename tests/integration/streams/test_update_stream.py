@@ -12,6 +12,7 @@ from service.ports import OutgoingUpdate
 from service.reconcile.model import WHOLE, OwnerKey
 from service.streams.update_stream import BEGINNING, PublishedUpdate, UpdateStreamReader
 from tests.integration.streams.conftest import Streams, build_commit
+from tests.integration.waiting import PATIENCE_S
 
 PEOPLE = [OwnerKey(f"person{number}") for number in range(12)]
 
@@ -23,7 +24,7 @@ async def publish(streams: Streams, owner: OwnerKey, *texts: str) -> None:
 
 
 async def take(updates: AsyncIterator[PublishedUpdate], count: int) -> list[str]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         return [(await anext(updates)).fields["type"] for _ in range(count)]
 
 
