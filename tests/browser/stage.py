@@ -47,6 +47,8 @@ NAMES = {
     "christiec@contoso.com": "Christie Cline",
     "<script>alert(1)</script>@contoso.com": "<img src=x onerror=alert(1)>",
 }
+MINUTES_AHEAD = 5
+"""What is counted in these, too, so that every minute of the hour shown is one even when a test is slow."""
 MARKUP = "<script>alert(1)</script>@contoso.com"
 
 
@@ -78,8 +80,10 @@ class Stage:
             at=datetime.now(UTC),
         )
 
-    async def beat(self, name: str, roles: tuple[str, ...], *, minutes_ago: int = 0, **counts: int) -> None:
-        """Let a process tell of itself, and of what it counted some minutes ago."""
+    async def beat(
+        self, name: str, roles: tuple[str, ...], *, minute: int | None = None, **counts: int
+    ) -> None:
+        """Let a process tell of itself, and of what it counted in a minute of the epoch, or in this one."""
         now = datetime.now(UTC)
         record = ProcessRecord(
             roles=roles,
@@ -94,7 +98,7 @@ class Stage:
         await self.streams.pulse.beat(
             name,
             encode_process(record),
-            minute=int(now.timestamp()) // 60 - minutes_ago,
+            minute=minute_of(now) if minute is None else minute,
             sums=counts,
             maxima=maxima,
         )
@@ -110,6 +114,10 @@ def build_meeting(key: str, subject: str, *rows: Any, hour: int = 9) -> EventFac
         meeting=MeetingKey(key),
         details=replace(read.details, subject=subject, ical_uid=key, start=start, end=start),
     )
+
+
+def minute_of(at: datetime) -> int:
+    return int(at.timestamp()) // 60
 
 
 async def fill(stage: Stage) -> None:
@@ -137,15 +145,16 @@ async def fill(stage: Stage) -> None:
     await stage.commit(review)
     # The walkthrough is long past, and so its grace periods are; a worker would have released their timers.
     await stage.streams.link.call("DEL", stage.streams.keys.due(0), stage.streams.keys.due_entries(0))
-    for ago in range(59, -1, -1):
-        wave = (ago * 7) % 13
-        await stage.beat("web-7f4c-1", ("web",), minutes_ago=ago, stored=20 + wave)
+    present = minute_of(datetime.now(UTC))
+    for ago in range(59, -MINUTES_AHEAD - 1, -1):
+        wave, minute = (ago * 7) % 13, present - ago
+        await stage.beat("web-7f4c-1", ("web",), minute=minute, stored=20 + wave)
         delays = {f"{DELAY_PREFIX}3": 12 + wave, f"{DELAY_PREFIX}5": wave // 4}
         throttled = 3 if 30 < ago < 36 else 0
         await stage.beat(
             "worker-9d2b-1",
             ("worker",),
-            minutes_ago=ago,
+            minute=minute,
             published=8 + wave // 2,
             graph=40 + 2 * wave,
             throttled=throttled,

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from service.settings import read_bare_environment
+from tests.integration.waiting import PATIENCE_S
 
 DEADLINE_S = 100.0
 
@@ -53,7 +54,7 @@ def list_left_processes(place: Path) -> list[str]:
 
 def assert_nothing_is_left(place: Path) -> None:
     assert list(place.iterdir()) == []
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_S
     while (left := list_left_processes(place)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert left == []

@@ -36,7 +36,9 @@ class Place:
             link, self.keys, due_list=DueList(link, self.keys), dead_letters=letters
         )
 
-    def build(self, name: str, metrics: Metrics, role: str = "worker", reason: str = "") -> Beating:
+    def build(
+        self, name: str, metrics: Metrics, role: str = "worker", reason: str = "", interval_s: float = 600
+    ) -> Beating:
         async def probe() -> str:
             if reason == "raise":
                 raise StreamError("Redis is full")
@@ -51,7 +53,7 @@ class Place:
             intake=self.intake,
             metrics=metrics,
             clock=SystemClock(),
-            limits=PulseLimits(interval_s=0.05),
+            limits=PulseLimits(interval_s=interval_s),
         )
 
     async def read(self, minutes: int = 3) -> Vitals:
@@ -94,7 +96,7 @@ async def test_a_process_that_ends_is_gone_and_one_that_falls_silent_is_forgotte
     redis_url: str, prefix: str
 ) -> None:
     async with open_place(redis_url, prefix, forget_s=0.2) as place:
-        running = asyncio.create_task(place.build("one", Metrics()).run())
+        running = asyncio.create_task(place.build("one", Metrics(), interval_s=0.05).run())
         await place.build("killed", Metrics()).beat()
 
         async def is_alone() -> bool:
@@ -111,7 +113,7 @@ async def test_a_silent_process_is_shown_as_not_alive_before_it_is_forgotten(
     redis_url: str, prefix: str
 ) -> None:
     async with open_place(redis_url, prefix) as place:
-        await place.build("killed", Metrics()).beat()
+        await place.build("killed", Metrics(), interval_s=0.05).beat()
 
         async def is_silent() -> bool:
             (process,) = (await place.read()).processes

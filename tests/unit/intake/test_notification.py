@@ -326,10 +326,10 @@ def test_no_more_values_are_looked_at_than_items_may_come(piece: bytes) -> None:
 
     def measure(count: int) -> float:
         body = b'{"value":[0,' + b",".join([piece] * count) + b"]}"
-        began = time.process_time()
+        began = time.thread_time()
         with pytest.raises(NotificationError, match="many"):
             judge(body)
-        return time.process_time() - began
+        return time.thread_time() - began
 
     few, many = (min(measure(count) for _ in range(3)) for count in (1000, 30_000))
     assert many < 8 * few + 0.005

@@ -15,6 +15,7 @@ from service.pipeline.backlog import BacklogLimits, MessagesFirst
 from service.pipeline.worker import Gate, Worker
 from service.ports import Delivered
 from service.roster import build_watch_list
+from tests.integration.waiting import PATIENCE_S
 from tests.unit.pipeline.fakes import MemoryIntake, NotedMetrics, StillClock, StillWatching
 from tests.unit.pipeline.world import ALEX, World
 from tests.unit.reconcile.build import event, response, row
@@ -81,7 +82,7 @@ async def work_off(gates: Sequence[Gate], stream: Stream, world: World, *, entri
         gates=gates,
     )
     stop = asyncio.Event()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         running = asyncio.create_task(worker.run(stop))
         while len(stream.acknowledged) < entries + len(stream.deferred):  # noqa: ASYNC110 - the loop's own state
             await asyncio.sleep(0)

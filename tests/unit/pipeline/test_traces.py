@@ -12,6 +12,7 @@ from service.pipeline.retry import RetryLimits
 from service.pipeline.worker import Worker, WorkerLimits
 from service.ports import Delivered
 from service.tracing.spans import ATTRIBUTES, UNTRACED, Tracing
+from tests.integration.waiting import PATIENCE_S
 from tests.unit.pipeline.fakes import NotedMetrics, StillClock, StillWatching
 from tests.unit.pipeline.world import World
 from tests.unit.reconcile.build import event, row
@@ -43,7 +44,7 @@ class Traced:
         """Give the entry and work until the condition holds."""
         given = {"origin": "notification", "kind": "event", "mailbox": "owner", "item": "e1", **fields}
         self.world.intake.waiting.append(Delivered(id="1-0", fields=given))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             running = asyncio.create_task(self.worker.run(self.stop))
             while not done():  # noqa: ASYNC110 - the condition is the loop's own state
                 await asyncio.sleep(0)

@@ -11,6 +11,7 @@ from service.pipeline.retry import RetryLimits
 from service.pipeline.worker import Watching, Worker, WorkerLimits
 from service.ports import Delivered
 from service.roster import WatchList
+from tests.integration.waiting import PATIENCE_S
 from tests.unit.pipeline.fakes import MemoryIntake, NotedMetrics, StillClock, StillWatching
 from tests.unit.pipeline.world import World
 from tests.unit.reconcile.build import event, response, row
@@ -44,7 +45,7 @@ class Loop:
         self.intake.waiting.append(Delivered(id=f"{number}-0", fields={"origin": "notification", **fields}))
 
     async def run_until(self, done: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             running = asyncio.create_task(self.worker.run(self.stop))
             while not done():  # noqa: ASYNC110 - the condition is the loop's own state
                 await asyncio.sleep(0)

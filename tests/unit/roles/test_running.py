@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from service.errors import ConfigError
 from service.roles import running
 from service.roles.running import run_roles
+from tests.integration.waiting import PATIENCE_S
 
 
 class PlayedRole:
@@ -74,7 +75,7 @@ async def test_a_role_that_does_not_stop_is_cancelled(monkeypatch: pytest.Monkey
     async def end(_: asyncio.Event) -> None:
         return
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await run_roles([PlayedRole("web", end), hanging], drain_s=0.01)
 
     assert not hanging.is_finished
