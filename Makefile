@@ -16,6 +16,8 @@
 #   make bench-keeper          what a tick of the keeper costs, and its start for 10,000 owners
 #   make demo PYTHON=python3.13  with another Python
 SHELL := /bin/sh
+# The tests start hundreds of processes of ours: each would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON ?= $(shell for candidate in $(CANDIDATES); do \
 	$$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$candidate && break; done)
@@ -24,7 +26,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST_ARGS ?=
-JOBS ?= auto
+# Much of the tests' time is waiting for what they started: two more workers than cores keep the cores busy.
+JOBS ?= $(shell $(PYTHON) -c 'import os; print(len(getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count()))(0)) + 2)')
 SEEDS ?= 1000
 DEMO_ARGS ?=
 TRIAL ?=
