@@ -177,9 +177,9 @@ async def test_a_connection_with_tls_ends_after_a_large_body_for_its_buffers_nev
     for size, ends in ((100, False), (20_000, True)):
         head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n"
         writer.write(head.encode() + b"x" * size)
-        told = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
+        told = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_S)
         assert (b" 202 " in told, b"Connection: close" in told) == (True, ends)
-    assert await asyncio.wait_for(reader.read(), 60) == b""
+    assert await asyncio.wait_for(reader.read(), PATIENCE_S) == b""
     writer.close()
     await listener.stop()
 
@@ -193,7 +193,7 @@ async def test_fewer_connections_are_held_open_where_each_costs_more(certified: 
     assert await post(listener, ssl_context=certified.client) == 202
     for reader, _ in idle[:15]:
         with suppress(ConnectionError):
-            assert await asyncio.wait_for(reader.read(), 60) == b"", "made room"
+            assert await asyncio.wait_for(reader.read(), PATIENCE_S) == b"", "made room"
     for _, writer in idle:
         writer.close()
     await listener.stop()
