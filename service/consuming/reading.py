@@ -91,8 +91,8 @@ async def updates(
         consumer: name of this consumer within the group; host and process id if not given.
         start: where a new group begins; one that exists goes on where it was.
         seen: what was seen in an earlier life.
-        on_missed: is told of updates that were trimmed before they were read; forget what you hold of the
-            meeting, or everything: snapshots follow.
+        on_missed: is told of updates that were trimmed before they were read; forget what you hold of their
+            source (of a meeting, its occurrences too), or everything: snapshots follow.
         asks_for_snapshots: ask the service for these snapshots; needs XADD on the intake stream.
         sign_in: gives each connection its name and password in place of the URL's, such as a credential
             provider of `redis-entraid`.

@@ -96,11 +96,17 @@ class Roll:
         self._meetings.pop((owner, meeting), None)
 
     async def miss(self, missed: Gap | Trimmed) -> None:
-        """Forget what may be wrong because updates are missing; snapshots tell it anew. For `on_missed`."""
-        if isinstance(missed, Gap):
-            self.forget(missed.owner, missed.meeting)
-        else:
+        """Forget what may be wrong because updates are missing; snapshots tell it anew. For `on_missed`.
+
+        Of a series' occurrence no more than its own: a snapshot tells the series first, and what it has told
+        must not be forgotten again when the first of an occurrence comes.
+        """
+        if not isinstance(missed, Gap):
             self._meetings.clear()
+        elif missed.instance == WHOLE:
+            self.forget(missed.owner, missed.meeting)
+        elif held := self._meetings.get((missed.owner, missed.meeting)):
+            held.occurrences.pop(missed.instance, None)
 
     def meetings(self, owner: str) -> list[str]:
         """List an owner's meetings that were neither cancelled nor deleted, in order."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from service.consuming.update import Update
+from service.consuming.update import WHOLE, Update
 
 
 class Novelty(StrEnum):
@@ -32,12 +32,14 @@ class Gap:
     """Updates of one source that were trimmed before they were read.
 
     Attributes:
+        instance: the occurrence's original date where it is one's source, else empty.
         missing: how many.
     """
 
     source: str
     owner: str
     meeting: str
+    instance: str = WHOLE
     missing: int
 
 
@@ -83,6 +85,7 @@ class Seen:
             source=update.source,
             owner=update.owner,
             meeting=update.meeting,
+            instance=update.instance,
             missing=update.sequence - expected,
         )
 

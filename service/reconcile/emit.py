@@ -98,7 +98,7 @@ def emit(
 
 
 def snapshot(derived: DerivedMeeting, told: ToldMeeting) -> tuple[tuple[Said, ...], ToldMeeting]:
-    """Say again all that consumers should hold: everyone of the whole, and what each occurrence has of its own.
+    """Say again all that consumers should hold: of the whole, and what each occurrence has of its own.
 
     Somebody who holds nothing must hold after it what somebody holds who read everything. So of occurrences
     it says too that they ended or moved, and who of the series is not in them.

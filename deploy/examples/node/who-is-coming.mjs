@@ -7,7 +7,7 @@
 // 1. read as a group from the beginning; first what an earlier life took and did not acknowledge;
 // 2. leave out what was seen: `source` and `id` together are unique;
 // 3. let a higher `epoch` of a source replace all that is held of its meeting, and ignore a lower one;
-// 4. take a gap in `sequence` for a loss: forget the meeting, and ask the service for a snapshot;
+// 4. take a gap in `sequence` for a loss: forget what that source held, and ask the service for a snapshot;
 // 5. acknowledge once an update was handled.
 import os from "node:os";
 import process from "node:process";
@@ -77,7 +77,10 @@ function list(held, instance) {
   return new Map([...all].filter(([, value]) => value !== null).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
+const asked = new Map(); // owner -> when, so that a loss of many updates is one request
 async function askForSnapshot(owner) {
+  if (Date.now() - (asked.get(owner) ?? -Infinity) < 60_000) return;
+  asked.set(owner, Date.now());
   await redis.xadd(`${given.stream}:intake`, "*", "kind", "snapshot", "origin", "consumer", "owner", owner,
     "arrived_at", new Date().toISOString());
 }
@@ -90,7 +93,9 @@ async function handle(fields) {
   if (last && (at.epoch < last.epoch || (at.epoch === last.epoch && at.sequence <= last.sequence))) return false;
   const expected = last && last.epoch === at.epoch ? last.sequence + 1 : 1;
   if (last && at.sequence > expected) {
-    meetings.delete(split(update.source).meeting);
+    const { meeting, instance } = split(update.source);
+    if (instance) meetings.get(meeting)?.occurrences.delete(instance);
+    else meetings.delete(meeting);
     await askForSnapshot(decodeURIComponent(update.source.split("/")[2]));
   }
   const coming = Object.fromEntries(fold(update));

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.consuming.roll import Roll
+from service.consuming.seen import Seen
 from service.consuming.update import WHOLE, parse_update
 from service.reconcile.model import InstanceKey
 from tests.reference.builders import MEETING, OWNER
@@ -67,3 +68,27 @@ def test_a_snapshot_alone_tells_a_newcomer_what_whoever_read_everything_holds(
     for instance in (WHOLE, *old.occurrences(OWNER, MEETING)):
         assert people_of(newcomer, instance) == people_of(old, instance)
         assert newcomer.ending(OWNER, MEETING, instance) == old.ending(OWNER, MEETING, instance)
+
+
+@LAW
+@given(data=st.data(), history=histories())
+async def test_one_snapshot_heals_whoever_lost_updates_of_a_meeting_and_its_occurrences(
+    data: st.DataObject, history: History
+) -> None:
+    stream, old, seen, roll = Stream(), Roll(), Seen(), Roll()
+    for batch in data.draw(arrivals(history.facts, drops=True)):
+        stream.commit(batch)
+    lost_from, known = data.draw(st.integers(0, len(stream.entries))), len(stream.entries)
+    stream.commit((), with_snapshot=True)
+    for number, fields in enumerate(stream.entries):
+        update = parse_update("responses", f"{number}-0", fields)
+        old.take(update)
+        if lost_from <= number < known:
+            continue
+        if gap := seen.find_gap(update):
+            await roll.miss(gap)
+        seen.note(update)
+        roll.take(update)
+    is_named = stream.entries[known:] or lost_from == known
+    for instance in (WHOLE, *old.occurrences(OWNER, MEETING)) if is_named else ():
+        assert people_of(roll, instance) == people_of(old, instance)
