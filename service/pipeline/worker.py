@@ -137,12 +137,14 @@ class Worker:
         self._lanes: dict[str, deque[Job]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._room = asyncio.Condition()
+        self._is_stopping = False
         self._lane_map: tuple[WatchList, dict[str, str]] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then drain what was taken for at most `drain_s`."""
         steps = (
             self._repeat(stop, self._take_new, pause_s=0),
+            self._end_wait_for_room(stop),
             self._repeat(stop, self._take_over, pause_s=self._limits.claim_every_s),
             self._repeat(stop, self._release_due, pause_s=self._limits.due_every_s),
             self._repeat(stop, self._flush_heard, pause_s=self._limits.claim_every_s),
@@ -175,6 +177,8 @@ class Worker:
 
     async def _take_new(self) -> None:
         await self._wait_for_room()
+        if self._is_stopping:
+            return
         count = min(self._limits.read_count, self._limits.in_flight_max - len(self._taken))
         taken = await self._intake.read(self._consumer, count=max(count, 1), block_s=self._limits.block_s)
         await self._take_all(taken)
@@ -212,7 +216,16 @@ class Worker:
 
     async def _wait_for_room(self) -> None:
         async with self._room:
-            await self._room.wait_for(lambda: len(self._taken) < self._limits.in_flight_max)
+            await self._room.wait_for(
+                lambda: self._is_stopping or len(self._taken) < self._limits.in_flight_max
+            )
+
+    async def _end_wait_for_room(self, stop: asyncio.Event) -> None:
+        """Let the drain begin at once where all hands are full."""
+        await stop.wait()
+        self._is_stopping = True
+        async with self._room:
+            self._room.notify_all()
 
     def _take(self, delivered: Delivered) -> None:
         """Start reading what the entry points to and queue it in its lane."""

@@ -216,6 +216,17 @@ async def test_a_worker_that_may_not_drain_leaves_no_read_running() -> None:
     assert loop.intake.acknowledged == []
 
 
+async def test_a_worker_with_its_hands_full_stops_without_taking_more() -> None:
+    loop = Loop()
+    loop.drain_s = 0
+    loop.worker = loop.build_worker(StillWatching(loop.world.watch))
+    loop.world.reader.gate = asyncio.Event()
+    for number in range(6):
+        loop.give(number, kind="event", mailbox="owner", item="e1")
+    await loop.run_until(lambda: len(loop.world.reader.calls) == 4)
+    assert [one.id for one in loop.intake.waiting] == ["4-0", "5-0"]
+
+
 async def test_what_is_given_up_keeps_no_content_for_it_can_be_fetched() -> None:
     loop = Loop()
     loop.give(1, kind="message", mailbox="adele", item="m1", content="{}", tokens="a b", tenant="t")
