@@ -54,13 +54,23 @@ function drawLetter(one) {
 
 async function act(what, ids) {
   try {
+    const place = [...find("letters").children].findIndex((row) => row.contains(document.activeElement));
     const result = await ask(`/api/dead-letters/${what}`, { ids });
     await read();
+    keepFocus(place);
     const unfit = result.unfit?.length ? `; ${result.unfit.length} are no entries of ours and can only be dropped` : "";
     say(what === "drop" ? `${plural(result.dropped, "entry", "entries")} dropped, ${result.left} left` : `${plural(result.requeued, "entry", "entries")} requeued, ${result.left} left${unfit}`);
   } catch (error) {
     say(error.message);
   }
+}
+
+/** What was acted on is gone: whoever uses the keyboard goes on with what took its place. */
+function keepFocus(place) {
+  if (document.activeElement !== document.body) return;
+  const rows = [...find("letters").children];
+  const next = place < 0 ? null : rows[Math.min(place, rows.length - 1)]?.querySelector("button");
+  (next ?? find("reason")).focus();
 }
 
 async function drop(ids) {

@@ -89,7 +89,8 @@ function code(text) {
 }
 
 const tag = (tone, text) => build("span", { class: `tag ${tone}` }, text);
-const cell = (label, ...content) => build("td", { "data-label": label }, ...content);
+// Roles are named because a narrow screen lays tables out as cards, and browsers then forget what they are.
+const cell = (label, ...content) => build("td", { role: "cell", "data-label": label }, ...content);
 
 /** Names a few, and counts the rest: a delegate's inbox may serve hundreds of owners. */
 const listed = (names) => names.slice(0, 4).join(", ") + (names.length > 4 ? ` and ${names.length - 4} more` : "");
@@ -99,7 +100,7 @@ function showMailboxes(picture) {
   const counts = Object.keys(STATES).map((state) => [rows.filter((one) => one.state === state).length, STATES[state]]).filter(([count]) => count);
   const more = picture.mailboxesTotal > rows.length ? `; ${picture.mailboxesTotal - rows.length} more are not listed` : "";
   find("mailboxes-sum").textContent = rows.length ? counts.map(([count, word]) => `${count} ${word}`).join(", ") + more : "none yet: response-sync owners add ADDRESS";
-  show(find("mailboxes").tBodies[0], rows, () => rows.map((one) => build("tr", {},
+  show(find("mailboxes").tBodies[0], rows, () => rows.map((one) => build("tr", { role: "row" },
     cell("State", tag(TONES[one.state], STATES[one.state])),
     cell("Mailbox", one.mailbox, one.owners.length ? build("span", { class: "served" }, `for ${listed(one.owners)}`) : ""),
     cell("What is read", KINDS[one.kind] ?? one.kind),
@@ -113,7 +114,7 @@ function showMailboxes(picture) {
 function showProcesses(picture) {
   const alive = picture.processes.filter((one) => one.alive);
   find("processes-sum").textContent = ["web", "worker", "keeper"].map((role) => `${alive.filter((one) => one.roles.includes(role)).length} ${role}`).join(", ");
-  show(find("processes").tBodies[0], picture.processes, () => picture.processes.map((one) => build("tr", {},
+  show(find("processes").tBodies[0], picture.processes, () => picture.processes.map((one) => build("tr", { role: "row" },
     cell("State", one.alive ? (Object.keys(one.unready).length ? tag("wait", "not ready") : tag("good", "running")) : tag("bad", "silent")),
     cell("Roles", one.roles.join(", ") + (one.leader ? " (leads)" : "")),
     cell("Process", build("span", { class: "mono" }, one.name)),
