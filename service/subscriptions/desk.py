@@ -6,6 +6,7 @@ takes equal ones together, so what Graph repeats is done once.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 import structlog
@@ -13,9 +14,13 @@ import structlog
 from service.clock import Clock
 from service.entries import IntakeEntry, Kind
 from service.errors import StreamError
+from service.intake.client_state import ResourceKind, WatchedResource
 from service.ports import Book, Records
 from service.reconcile.instant import instant_of
-from service.subscriptions.records import Request, RequestKind, encode
+from service.reconcile.model import MailboxKey
+from service.subscriptions.ledger import decode_book
+from service.subscriptions.records import Request, RequestKind, decode_subscription, encode
+from service.subscriptions.resources import name_resource
 
 _log = structlog.get_logger("lifecycle")
 
@@ -67,19 +72,21 @@ class LastHeard:
     """Notes when each subscription last brought a notification, so that silence can be noticed.
 
     Writes at most once per interval, however much comes; what a crash loses of it is at most an interval.
+    Nothing is noted of subscriptions that no record names: one that has ended, and still brings something,
+    would stay in the book for ever, and so would each that somebody who saw a client state makes up.
     """
 
     def __init__(self, *, records: Records, clock: Clock, interval_s: float = 5.0) -> None:
         self._records = records
         self._clock = clock
         self._interval_s = interval_s
-        self._unwritten: dict[str, str] = {}
+        self._unwritten: dict[str, IntakeEntry] = {}
         self._written_at = clock.monotonic() - interval_s
 
     async def note(self, entry: IntakeEntry) -> None:
         """Note an entry; only those that a notification of a change brought count."""
         if entry.kind in (Kind.MESSAGE, Kind.EVENT) and entry.subscription:
-            self._unwritten[entry.subscription] = entry.arrived_at
+            self._unwritten[entry.subscription] = entry
         await self.flush()
 
     async def flush(self, *, is_last: bool = False) -> None:
@@ -90,9 +97,17 @@ class LastHeard:
         noted, self._unwritten = self._unwritten, {}
         self._written_at = now
         try:
-            await self._records.write(Book.NOTIFIED, noted)
+            held = await self._find_held({MailboxKey(entry.mailbox) for entry in noted.values()})
+            times = {name: entry.arrived_at for name, entry in noted.items() if name in held}
+            await self._records.write(Book.NOTIFIED, times)
         except StreamError:
             self._unwritten = {**noted, **self._unwritten}
+
+    async def _find_held(self, mailboxes: Collection[MailboxKey]) -> frozenset[str]:
+        """Give the ids of the subscriptions on these mailboxes that records name."""
+        resources = [WatchedResource(kind=kind, mailbox=one) for one in mailboxes for kind in ResourceKind]
+        texts = await self._records.read(Book.SUBSCRIPTIONS, [name_resource(one) for one in resources])
+        return frozenset(record.id for record in decode_book(texts, decode_subscription).values())
 
 
 def build_operator_request(

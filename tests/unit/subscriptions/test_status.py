@@ -261,26 +261,48 @@ async def test_the_same_entry_twice_is_one_request() -> None:
     ]
 
 
+def heard_of(subscription: str, at: str) -> IntakeEntry:
+    return IntakeEntry(
+        kind=Kind.EVENT,
+        origin=Origin.NOTIFICATION,
+        mailbox="id-alex",
+        subscription=subscription,
+        arrived_at=at,
+    )
+
+
+async def holding(subscription: str) -> MemoryRecords:
+    """Give the books of a keeper that holds one subscription."""
+    records = MemoryRecords()
+    await records.write(Book.SUBSCRIPTIONS, {"calendar/id-alex": encode(replace(ALIVE, id=subscription))})
+    return records
+
+
 async def test_the_last_notification_is_noted_now_and_then_and_at_the_end() -> None:
-    records, clock = MemoryRecords(), VirtualClock()
+    records, clock = await holding("s-1"), VirtualClock()
     heard = LastHeard(records=records, clock=clock, interval_s=5)
     for second in range(12):
-        entry = IntakeEntry(
-            kind=Kind.EVENT, origin=Origin.NOTIFICATION, subscription="s-1", arrived_at=f"t-{second}"
-        )
-        await heard.note(entry)
+        await heard.note(heard_of("s-1", f"t-{second}"))
         clock.advance(1)
     assert records.counters[Book.NOTIFIED] == 3
     await heard.flush(is_last=True)
     assert records.books[Book.NOTIFIED] == {"s-1": "t-11"}
 
 
+async def test_nothing_is_noted_of_a_subscription_that_no_record_names() -> None:
+    records, clock = await holding("s-1"), VirtualClock()
+    heard = LastHeard(records=records, clock=clock, interval_s=5)
+    for subscription in ("s-0", "made up", "s-1"):
+        await heard.note(heard_of(subscription, "t"))
+    await heard.flush(is_last=True)
+    assert records.books[Book.NOTIFIED] == {"s-1": "t"}
+
+
 async def test_redis_being_away_does_not_disturb_who_notes() -> None:
-    records, clock = MemoryRecords(), VirtualClock()
+    records, clock = await holding("s-1"), VirtualClock()
     heard = LastHeard(records=records, clock=clock, interval_s=5)
     records.is_away = True
-    entry = IntakeEntry(kind=Kind.EVENT, origin=Origin.NOTIFICATION, subscription="s-1", arrived_at="t")
-    await heard.note(entry)
+    await heard.note(heard_of("s-1", "t"))
     records.is_away = False
     clock.advance(5)
     await heard.flush()
