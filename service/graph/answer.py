@@ -47,6 +47,9 @@ _DELTA_CODES: Final = frozenset(
         "fullsyncrequired",
     }
 )
+_NO_ID_CODES: Final = frozenset({"errorinvalididmalformed", "errorinvalidid"})
+"""What was asked for by its id cannot be there, whatever it was: a forger made the id up."""
+_ONE_ITEM: Final = frozenset({RequestKind.MESSAGE, RequestKind.EVENT})
 _ITEM_CODES: Final = frozenset({"erroritemnotfound", "itemnotfound"})
 _ADDRESS: Final = re.compile(r"[^\s'\"<>,;:()]+@[^\s'\"<>,;:()]+")
 _CONTROL: Final = re.compile(r"[^\x20-\x7e\xa0-\u2027\u2030-\ud7ff]+")
@@ -152,6 +155,8 @@ def build_refusal(answer: Answer, kind: RequestKind) -> GraphError:
         return _build_throttled(message, answer)
     if status == 503 and "retry-after" in answer.headers:
         return _build_throttled(message, answer)
+    if status == 400 and kind in _ONE_ITEM and code.lower() in _NO_ID_CODES:
+        return _build(GoneError, message, answer)
     return _build(_error_class(status, kind), message, answer)
 
 

@@ -320,7 +320,7 @@ def _build_change(item: _Item, watched: WatchedResource, post: _Post) -> Accepte
     data = item.resource_data
     if data is None or not data.id:
         return Refused(fault=ItemFault.MISSING_ID)
-    if not _is_label(data.id):
+    if not _is_item_id(data.id):
         return Refused(fault=ItemFault.MALFORMED)
     kind, word = _KINDS[watched.kind]
     if data.odata_type and _kind_of_type(data.odata_type) is not kind:
@@ -383,6 +383,12 @@ def _kind_of_type(odata_type: str) -> Kind | None:
     name = odata_type.lower()
     kind = _KIND_OF_TYPE.get(name)
     return Kind.MESSAGE if kind is None and name.startswith("#microsoft.graph.eventmessage") else kind
+
+
+def _is_item_id(text: str) -> bool:
+    """Tell whether a text may be put into a path: whoever stands between us and Graph may follow dots in one,
+    even where they are percent-encoded."""
+    return _is_label(text) and not ("." in text and {".", ".."} & set(re.split(r"[/\\]", text)))
 
 
 def _is_label(text: str) -> bool:

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from service.rich.keys import EncryptionKey, make_key_file, read_key_file
 from tests.endtoend import judging
-from tests.endtoend.deeds import Play
+from tests.endtoend.deeds import Given, Play
 from tests.endtoend.settling import judge_calendars, settle
-from tests.endtoend.stage import KEYS, RICH, Stage, open_stage
+from tests.endtoend.stage import KEYS, RICH, ROLES, Stage, open_stage
 from tests.endtoend.test_meetings import add_rooms
 from tests.endtoend.test_strangers import NO_SUCH_ID
 from tests.integration.waiting import wait_until
@@ -128,6 +128,48 @@ async def test_where_extended_properties_are_refused_only_what_is_missing_is_fet
 def is_fetch_of_message(request: dict[str, Any]) -> bool:
     parts = [request, *(request["batch"] or [])]
     return request["caller"] == "app" and any("/messages/" in part["path"] for part in parts)
+
+
+async def test_a_dead_letter_holds_no_content_and_a_requeued_one_is_read_from_graph(tmp_path: Path) -> None:
+    """Of what a notification carried nothing is kept once it is given up; the item's id is enough."""
+    tries = {"RESPONSE_SYNC_RETRY_ATTEMPTS_MAX": "1"}
+    async with open_stage(tmp_path, **RICH, **tries) as stage:
+        tenant = stage.tenant
+        await tenant.control("beliefs", {"extended_in_subscriptions": False})  # so that something is fetched
+        play = Play(tenant, 5)
+        await play.add_guests(1)
+        await stage.start_ready(*ROLES)
+        alex, adele = tenant.people["alex"], tenant.people["adele"]
+        meeting = await play.make_meeting(alex, adele, size=1, answers=0)
+        await settle(stage, play.meetings)
+        stage.running["worker"].pause()
+        meeting.invited[0].plan = [Given(how="accept")]
+        await play.play_round()
+        await wait_until(lambda: waits_with_content(stage))
+        await tenant.control("faults", {"unauthorized": 1.0})
+        stage.running["worker"].resume()
+        await wait_until(lambda: is_buried(stage, {"message", "event"}), timeout_s=60)
+        letters = await stage.run_json("replay", "list")
+        assert not any({"content", "tokens"} & set(one["entry"]) for one in letters)
+        assert await count_changes(stage) == 0
+
+        await tenant.control("faults", {})
+        requeued = await stage.run_json("replay", "requeue", "--all")
+        assert (requeued["requeued"], requeued["left"]) == (len(letters), 0)
+        await settle(stage, play.meetings)
+        judging.judge(await stage.read_stream(), play.meetings)
+        assert await stage.count_dead() == 0
+
+
+async def waits_with_content(stage: Stage) -> bool:
+    """Tell whether a message and an event are on the intake stream with what their notifications carried."""
+    waiting: Any = await stage.redis.xrange("responses:intake")
+    return {fields["kind"] for _, fields in waiting if "content" in fields} >= {"message", "event"}
+
+
+async def is_buried(stage: Stage, kinds: set[str]) -> bool:
+    dead: Any = await stage.redis.xrange("responses:dead")
+    return kinds <= {fields["kind"] for _, fields in dead} and await stage.is_quiet()
 
 
 # --- forged ---

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.errors import GraphError
+from service.errors import GoneError, GraphError, RefusedError
 from service.graph.answer import build_refusal, parse_claims_challenge, parse_http_date, parse_retry_after
 from service.graph.requests import RequestKind
 from tests.unit.graph.replies import NOW, refusal, reply
@@ -119,3 +119,10 @@ def test_every_refusal_is_an_error_of_ours(status: int, body: object, kind: Requ
     assert isinstance(error, GraphError)
     assert error.status == status
     assert error.code
+
+
+@pytest.mark.parametrize("kind", [RequestKind.MESSAGE, RequestKind.EVENT])
+def test_an_id_that_can_be_none_is_that_of_nothing_and_not_asked_for_again(kind: RequestKind) -> None:
+    answer = refusal(400, "ErrorInvalidIdMalformed")
+    assert isinstance(build_refusal(answer, kind), GoneError)
+    assert isinstance(build_refusal(answer, RequestKind.INSTANCES), RefusedError)

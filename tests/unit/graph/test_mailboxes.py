@@ -209,7 +209,7 @@ async def test_a_mailbox_that_refuses_casts_is_asked_without_them_from_then_on()
 
 async def test_another_refusal_is_not_mistaken_for_one_of_casts() -> None:
     with pytest.raises(RefusedError):
-        await reader(in_order(refusal(400, "ErrorInvalidIdMalformed"))).fetch_message(ADELE, MessageId("m-1"))
+        await reader(in_order(refusal(400, "ErrorInvalidRequest"))).fetch_message(ADELE, MessageId("m-1"))
 
 
 async def test_what_could_not_be_understood_is_told_but_not_for_ordinary_mail() -> None:
