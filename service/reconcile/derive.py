@@ -178,22 +178,20 @@ def _derive_occurrence(
     is_moved = place is not None and not same_slot(instance.head.slot, place)
     attendees = {}
     for person in sorted({*persons, *series.derived.attendees}):
-        facts = persons.get(person, NOBODY)
+        facts, in_series = persons.get(person, NOBODY), series.persons.get(person, NOBODY)
         inherited = series.derived.attendees.get(person)
-        if facts.row is None:
-            if inherited is not None and not _is_taken_off(instance, series.persons[person]):
-                attendees[person] = _as_inherited(inherited)
-            continue
-        own = derive_attendee(
-            facts.row,
-            facts,
-            instance,
-            instance.head,
-            tolerance_ns=tolerance_ns,
-            given_since_ns=series.moved_at_ns,
-        )
-        in_series = series.persons.get(person, NOBODY)
-        attendees[person] = _own_or_inherited(own, inherited, in_series, is_moved, tolerance_ns)
+        if facts.row is not None:
+            own = derive_attendee(
+                facts.row,
+                facts,
+                instance,
+                instance.head,
+                tolerance_ns=tolerance_ns,
+                given_since_ns=series.moved_at_ns,
+            )
+            attendees[person] = _own_or_inherited(own, inherited, in_series, is_moved, tolerance_ns)
+        elif inherited is not None and not _is_taken_off(instance, in_series):
+            attendees[person] = _as_inherited(inherited)
     return DerivedInstance(slot=instance.head.slot, place=place, head=instance.head, attendees=attendees)
 
 

@@ -34,8 +34,6 @@ def iana_name(name: str | None) -> str | None:
     candidate = win_tz.get(name, name)
     try:
         ZoneInfo(candidate)
-    except (ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError where the name is absent
-        return None
-    except KeyError:
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
         return None
     return candidate
