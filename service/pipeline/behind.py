@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from service.pipeline.known import Known
-from service.pipeline.series import Said
+from service.pipeline.series import Answered
 from service.ports import Told
 from service.reconcile.matching import find_attendee
 from service.reconcile.model import CalendarEvent, InstanceKey, MeetingKey, MeetingResponse
@@ -32,11 +32,11 @@ class Behind:
         self._list_reads = list_reads
         self._wait_s = wait_s
 
-    async def list_answers(self, meeting: MeetingKey, instance: InstanceKey) -> list[Said]:
+    async def list_answers(self, meeting: MeetingKey, instance: InstanceKey) -> list[Answered]:
         """Give who answered an occurrence, in order; may be empty."""
         items = [read.item if isinstance(read, Told) else read for read in await self._wait()]
         return [
-            Said(attendee=attendee, slot=item.slot, at_ns=item.at.ns)
+            Answered(attendee=attendee, slot=item.slot, at_ns=item.at.ns)
             for item in items
             if isinstance(item, MeetingResponse)
             and (item.meeting, item.instance) == (meeting, instance)

@@ -16,7 +16,7 @@ from service.errors import GoneError, LookedTooSoonError
 from service.pipeline.behind import NOTHING_BEHIND, Behind
 from service.pipeline.committer import read_state
 from service.pipeline.series import (
-    Said,
+    Answered,
     ended_at,
     is_explained,
     list_outdated,
@@ -181,7 +181,7 @@ class CalendarReads:
         again = [await self._read_occurrences(owner, series, state, besides=fact) for series in found]
         return [fact, *found, *chain.from_iterable(again)]
 
-    def _is_explained(self, fact: EventFact, state: MeetingState, said: Sequence[Said] = ()) -> bool:
+    def _is_explained(self, fact: EventFact, state: MeetingState, said: Sequence[Answered] = ()) -> bool:
         return is_explained(fact, state, said=said, tolerance_ns=round(self._limits.tolerance_s * NS_PER_S))
 
     async def _read_occurrences(

@@ -27,7 +27,7 @@ from service.reconcile.state import MeetingState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Answered:
     """That somebody answered one occurrence.
 
     Attributes:
@@ -117,7 +117,7 @@ def _list_answering(state: MeetingState, key: InstanceKey) -> set[Address]:
 
 
 def is_explained(
-    occurrence: EventFact, state: MeetingState, *, said: Sequence[Said] = (), tolerance_ns: int = 0
+    occurrence: EventFact, state: MeetingState, *, said: Sequence[Answered] = (), tolerance_ns: int = 0
 ) -> bool:
     """Tell whether the series as it was read last, and messages, account for all that an occurrence shows.
 
@@ -170,16 +170,16 @@ def _is_copied(row: AttendeeRow, series: InstanceFacts) -> bool:
     return held is not None and status_ns(row) in held.row_times_ns
 
 
-def _list_said(held: InstanceFacts) -> list[Said]:
+def _list_said(held: InstanceFacts) -> list[Answered]:
     """Give the answers to an occurrence that are held."""
     return [
-        Said(attendee=address, slot=answer.slot, at_ns=answer.at.ns)
+        Answered(attendee=address, slot=answer.slot, at_ns=answer.at.ns)
         for address, facts in held.attendees.items()
         for answer in facts.answers
     ]
 
 
-def _is_same(row: AttendeeRow, slot: Slot, said: Said, tolerance_ns: int) -> bool:
+def _is_same(row: AttendeeRow, slot: Slot, said: Answered, tolerance_ns: int) -> bool:
     """Tell whether a row shows what somebody answered to this very occurrence, as it lies now."""
     is_then = abs(status_ns(row) - said.at_ns) <= tolerance_ns
     return said.attendee == row.address and is_then and same_slot(said.slot, slot)

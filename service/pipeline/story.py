@@ -14,15 +14,15 @@ from service.ports import Delivered
 from service.tracing.spans import Value
 
 _ITEMS: Final = {Kind.MESSAGE: "message_id", Kind.EVENT: "event_id"}
-Told = str | int | list[str]
+Loggable = str | int | list[str]
 
 
-def tell_story(entry: IntakeEntry, processed: Processed) -> dict[str, Told]:
+def tell_story(entry: IntakeEntry, processed: Processed) -> dict[str, Loggable]:
     """Give the keys of the line, in order; those that do not apply are left out.
 
     `updates` is always there: an empty list says that nothing was published.
     """
-    found: dict[str, Told] = {}
+    found: dict[str, Loggable] = {}
     if processed.meeting:
         found |= {"owner": processed.owner, "meeting": processed.meeting, "facts": processed.facts}
         if item := _ITEMS.get(entry.kind):
