@@ -7,7 +7,6 @@ Source: https://learn.microsoft.com/entra/msal/python/
 
 from __future__ import annotations
 
-import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from requests.adapters import HTTPAdapter
 from yarl import URL
 
 from service.errors import TokenError
+from service.pem import list_blocks
 
 CAPABILITIES: Final = ["CP1"]
 """We honour claims challenges. Source: https://learn.microsoft.com/entra/identity-platform/claims-challenge"""
@@ -38,7 +38,6 @@ _MICROSOFT_HOSTS: Final = frozenset(
         "login.windows.net",
     }
 )
-_PEM_BLOCK: Final = re.compile(r"-----BEGIN ([A-Z ]+)-----.+?-----END \1-----", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +216,7 @@ def _read_certificate(file: Path) -> dict[str, str]:
         TokenError: the file holds no key, or no certificate of that key.
     """
     text = _read_text(file, "CLIENT_CERTIFICATE_FILE")
-    blocks = [(match[1], match[0]) for match in _PEM_BLOCK.finditer(text)]
+    blocks = list_blocks(text)
     keys = [block for label, block in blocks if label.endswith("PRIVATE KEY")]
     chain = [block for label, block in blocks if label == "CERTIFICATE"]
     try:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from base64 import b64encode
 from collections.abc import Sequence
 from contextlib import suppress
@@ -32,13 +31,13 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from service.errors import ConfigError
+from service.pem import list_blocks
 
 BITS: Final = range(2048, 4097)
 """What Graph takes."""
 PATTERN: Final = "*.pem"
 _FILE_BYTES_MAX: Final = 65_536
 _ID_DIGITS: Final = 32
-_PEM_BLOCK: Final = re.compile(r"-----BEGIN ([A-Z ]+)-----.+?-----END \1-----", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +97,7 @@ def read_key_file(file: Path) -> EncryptionKey:
 
 
 def _build(text: str, file: Path) -> EncryptionKey:
-    blocks = [(match[1], match[0].encode()) for match in _PEM_BLOCK.finditer(text)]
+    blocks = [(label, block.encode()) for label, block in list_blocks(text)]
     private_key = load_pem_private_key(
         next(block for label, block in blocks if label.endswith("PRIVATE KEY")), password=None
     )
