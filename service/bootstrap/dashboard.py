@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from service.bootstrap.deciding import take_redactor
 from service.bootstrap.pulse import build_vitals_reader
 from service.bootstrap.redis_side import Streams
 from service.bootstrap.sign_in_side import take_terms
 from service.clock import Clock, SystemClock
-from service.cloud_events import Redactor, build_redactor
+from service.cloud_events import Redactor
 from service.dashboard.letters import Letters
 from service.dashboard.live import LiveFeed
 from service.dashboard.meetings import Meetings
@@ -26,7 +27,7 @@ from service.subscriptions.status_reader import StatusReader
 def build_dashboard(settings: Settings, streams: Streams) -> Dashboard:
     """Build the dashboard; nothing is read before a page asks."""
     clock = SystemClock()
-    redactor = build_redactor(settings.redact, settings.secret_key.get_secret_value().encode())
+    redactor = take_redactor(settings)
     sessions = Sessions(
         settings.admin_token.get_secret_value(),
         clock,

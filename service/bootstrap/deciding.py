@@ -31,11 +31,12 @@ def build_committer(
         clock,
         decision_limits=take_decision_limits(settings),
         commit_limits=take_commit_limits(settings),
-        redactor=_build_redactor(settings),
+        redactor=take_redactor(settings),
         on_conflict=on_conflict,
         tracing=tracing,
     )
 
 
-def _build_redactor(settings: Settings) -> Redactor:
+def take_redactor(settings: Settings) -> Redactor:
+    """Give what stands in the place of what REDACT hides."""
     return build_redactor(settings.redact, settings.secret_key.get_secret_value().encode())

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from service.bootstrap.deciding import take_redactor
 from service.bootstrap.redis_side import open_streams
-from service.cloud_events import Redacted, build_redactor, build_source
+from service.cloud_events import Redacted, build_source
 from service.commands.explain_text import draw_story
 from service.commands.finding import find_meeting, find_owner
 from service.commands.running import prepare, run
@@ -64,7 +65,7 @@ async def _read(settings: Settings, given_owner: str, given_meeting: str, attend
             epoch=stored.epoch,
             entries_max=settings.explain_updates_max,
         )
-    redactor = build_redactor(settings.redact, settings.secret_key.get_secret_value().encode())
+    redactor = take_redactor(settings)
     return {
         "owner": owner.address,
         "meeting": meeting,
