@@ -22,7 +22,6 @@ from service.sandbox.discovery import (
 from service.sandbox.entra_wire import EntraFault, EntraRequest, EntraResponse
 from service.sandbox.grants import (
     CODE_LIFETIME,
-    DEVICE_INTERVAL_S,
     DEVICE_LIFETIME,
     AuthorizationCode,
     Grant,
@@ -235,7 +234,7 @@ class Entra:
             "device_code": name,
             "verification_uri": page,
             "expires_in": int(DEVICE_LIFETIME.total_seconds()),
-            "interval": DEVICE_INTERVAL_S,
+            "interval": self.grants.device_interval_s,
             "message": f"To sign in, use a web browser to open the page {page} and enter the code "
             f"{device.user_code} to authenticate.",
         })  # fmt: skip

@@ -103,9 +103,14 @@ class DeviceCode:
 
 
 class Grants:
-    """Everything that people granted."""
+    """Everything that people granted.
+
+    Attributes:
+        device_interval_s: how long whoever waits for a code to be entered is told to wait between two looks.
+    """
 
     def __init__(self) -> None:
+        self.device_interval_s = DEVICE_INTERVAL_S
         self._refresh: Shelf[Grant] = Shelf()
         self._revoked: dict[str, datetime] = {}
         self._codes: Shelf[AuthorizationCode] = Shelf()
@@ -204,8 +209,11 @@ class Grants:
             self._devices.take(name)
             return Grant(person=device.person, scopes=device.scopes, is_public=True, expires_at=now)
         self._devices.put(name, replace(device, polled_at=now))
-        if device.polled_at is not None and (now - device.polled_at).total_seconds() < DEVICE_INTERVAL_S - 1:
-            raise EntraFault("slow_down", 70019, f"Poll at most once in {DEVICE_INTERVAL_S} seconds.")
+        if (
+            device.polled_at is not None
+            and (now - device.polled_at).total_seconds() < self.device_interval_s - 1
+        ):
+            raise EntraFault("slow_down", 70019, f"Poll at most once in {self.device_interval_s} seconds.")
         raise EntraFault(
             "authorization_pending", 70016, "The sign-in on the other device is not finished yet."
         )
