@@ -93,7 +93,7 @@ async def _open_embedded(data: Path | None) -> AsyncIterator[dict[str, Any]]:
     """
     key = secrets.token_hex(32)
     if data is not None:
-        key = _keep_secret_key(data)
+        key = keep_secret_key(data)
     async with embedded_redis(directory=data) as server:
         made = {"redis_url": server.url}
         if not read_settings(Scope.EMBEDDED).secret_key.is_set:
@@ -101,14 +101,16 @@ async def _open_embedded(data: Path | None) -> AsyncIterator[dict[str, Any]]:
         yield made
 
 
-def _keep_secret_key(data: Path) -> str:
+def keep_secret_key(data: Path) -> str:
     """Give the key that lies with the data; made the first time."""
     path = data / _KEY_FILE_NAME
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not path.exists():
-            path.touch(mode=0o600)
-            path.write_text(secrets.token_hex(32))
-        return path.read_text().strip()
+        path.touch(mode=0o600)
+        key = path.read_text().strip()
+        if not key:  # the first time, or it was cut short by a crash
+            key = secrets.token_hex(32)
+            path.write_text(key)
     except OSError as error:
         raise ConfigError([f"--data {data} cannot be used: {error}."]) from error
+    return key
