@@ -6,13 +6,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from tests.integration.subscriptions.stage import Stage
 from tests.integration.waiting import wait_until
 
 ALEX = "alexw@contoso.onmicrosoft.com"
+TOMORROW: Final = (datetime.now(UTC) + timedelta(days=1)).replace(hour=10, minute=0, second=0, microsecond=0)
+"""When meetings begin: no meeting reaches into the next day, and no test into another tomorrow."""
 IMMUTABLE = {"Prefer": 'IdType="ImmutableId"'}
 
 
@@ -117,18 +119,17 @@ class Scene:
         await self.stage.asking.control("/beliefs", positions)
 
     async def invite(self, *attendees: str, token: str = "", path: str = "/me/events", **more: Any) -> str:
-        """Let Alex invite to a meeting tomorrow; gives the event's id in his calendar.
+        """Let Alex invite to a meeting tomorrow at ten; gives the event's id in his calendar.
 
         Args:
             attendees: addresses, each may be followed by `|` and a display name.
             path: of the calendar's events.
             more: further members of the event.
         """
-        start = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
         body = {
             "subject": "Plan",
-            "start": spell(start),
-            "end": spell(start + timedelta(hours=1)),
+            "start": spell(TOMORROW),
+            "end": spell(TOMORROW + timedelta(hours=1)),
             "attendees": [spell_attendee(one) for one in attendees],
             **more,
         }
@@ -145,8 +146,7 @@ class Scene:
         await self.graph("DELETE", f"/me/events/{quote(event, safe='')}", token=self.token("alex"))
 
     async def list_instances(self, series: str) -> list[dict[str, Any]]:
-        now = datetime.now(UTC)
-        first, last = (f"{now + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}" for days in (-2, 28))
+        first, last = (f"{TOMORROW + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}" for days in (-2, 28))
         path = f"/me/events/{quote(series, safe='')}/instances?startDateTime={first}&endDateTime={last}"
         listed: list[dict[str, Any]] = (await self.graph("GET", path, token=self.token("alex")))["value"]
         return listed

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tests.integration.pipeline.scene import Scene, spell
+from tests.integration.pipeline.scene import TOMORROW, Scene, spell
 
 GUEST = "guest@contoso.com"
 
 
 def daily(count: int = 5) -> dict[str, Any]:
     """Give a series of so many days from tomorrow on."""
-    first = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
     return {
         "pattern": {"type": "daily", "interval": 1},
-        "range": {"type": "numbered", "startDate": first, "numberOfOccurrences": count},
+        "range": {"type": "numbered", "startDate": TOMORROW.date().isoformat(), "numberOfOccurrences": count},
     }
 
 
@@ -122,7 +121,7 @@ async def test_who_is_invited_again_is_told_anew(scene: Scene) -> None:
 async def test_answers_to_a_meeting_in_the_past_are_told(scene: Scene) -> None:
     await scene.watch()
     guest = await scene.stage.add_user(GUEST)
-    yesterday = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
+    yesterday = TOMORROW - timedelta(days=2)
     await scene.invite(GUEST, start=spell(yesterday), end=spell(yesterday + timedelta(hours=1)))
     await scene.answer(guest["token"], "tentativelyAccept")
     await scene.wait_for(f"response.confirmed {GUEST} tentativelyAccepted")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from tests.integration.pipeline.scene import Scene, spell
+from tests.integration.pipeline.scene import TOMORROW, Scene, spell
 from tests.integration.pipeline.test_endings import daily, date_of
 
 GUEST = "guest@contoso.com"
@@ -13,7 +13,7 @@ ANSWERS_APART_S = 10.0
 
 
 def other_time(days: int = 3) -> dict[str, Any]:
-    start = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
+    start = TOMORROW + timedelta(days=days - 1)
     return {"start": spell(start), "end": spell(start + timedelta(hours=1))}
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from tests.integration.pipeline.scene import Scene, spell
+from tests.integration.pipeline.scene import TOMORROW, Scene, spell
 from tests.integration.pipeline.test_endings import daily, date_of
 
 GUEST = "guest@contoso.com"
@@ -59,7 +59,7 @@ async def test_answers_to_a_series_and_to_its_occurrences_are_told_apart(
     await scene.wait_for(f"response.confirmed {GUEST} declined {day}")
 
     moved = date_of(instances[3])
-    start = datetime.now(UTC).replace(microsecond=0) + timedelta(days=11)
+    start = TOMORROW + timedelta(days=10)
     await scene.change(instances[3]["id"], start=spell(start), end=spell(start + timedelta(hours=1)))
     await scene.wait_for(f"event.rescheduled {moved}")
     copy = await scene.find_event_on(guest, f"{start:%Y-%m-%d}")
@@ -75,7 +75,7 @@ async def test_an_answer_to_an_unnamed_meeting_that_moved_unseen_waits_for_it(sc
     guest = await watch_guest(scene, {"null_ical_uid": True})
     await scene.disturb(drop=1)
     event = await scene.invite(GUEST)
-    start = datetime.now(UTC).replace(microsecond=0) + timedelta(days=3)
+    start = TOMORROW + timedelta(days=2)
     await scene.change(event, start=spell(start), end=spell(start + timedelta(hours=1)))
     await scene.disturb()
     await scene.answer(guest, comment="after the move")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from tests.integration.pipeline.scene import Scene, spell
+from tests.integration.pipeline.scene import TOMORROW, Scene, spell
 
 
 async def test_an_answer_of_an_alias_holder_speaks_for_the_row_that_names_the_alias(scene: Scene) -> None:
@@ -130,7 +130,7 @@ async def test_an_answer_to_an_older_version_by_one_whose_calendar_takes_no_upda
     slow = await scene.stage.add_user("slow@contoso.com", processes_updates=False)
     event = await scene.invite("slow@contoso.com")
     await scene.wait_for("attendee.added slow@contoso.com none")
-    later = datetime.now(UTC).replace(microsecond=0) + timedelta(days=9)
+    later = TOMORROW + timedelta(days=8)
     await scene.change(event, start=spell(later), end=spell(later + timedelta(hours=1)))
     await scene.wait_for("event.rescheduled")
     await scene.answer(slow["token"])
