@@ -28,6 +28,8 @@ from service.subscriptions.faults import classify_fault, describe_fault
 from service.subscriptions.records import FaultKind
 from service.subscriptions.resolve import choose_inboxes
 
+_OF_A_PERSON: Final = {USERS: "User.Read"}
+"""What a person is asked for in place of what an administrator consents to."""
 _LOOK_AGAIN: Final = "Run check again; look at Graph's service health if it stays."
 
 
@@ -90,7 +92,8 @@ class MailboxCheck:
 
     def _sum_up(self, permission: str, use: _Use) -> Finding:
         """Tell a permission that is missing from a mailbox that is kept from us."""
-        subject, calls = f"permission {permission}", use.granted + use.denied
+        asked_for = _OF_A_PERSON.get(permission, permission) if self._tokens is None else permission
+        subject, calls = f"permission {asked_for}", use.granted + use.denied
         if not use.denied:
             return ok(subject, f"{calls} of {calls} calls were granted")
         detail = f"{use.denied} of {calls} calls were denied"
@@ -116,7 +119,8 @@ class MailboxCheck:
             held = await self._subscriptions.list_subscriptions()
         except (GraphError, TokenError) as error:
             return _explain("subscriptions", error)
-        return ok("subscriptions", f"{len(held)} held by the application")
+        holder = "whoever signed in" if self._tokens is None else "the application"
+        return ok("subscriptions", f"{len(held)} held by {holder}")
 
     async def _check_owner(self, entry: RosterEntry) -> AsyncIterator[Finding]:
         subject = f"owner {entry.address}"

@@ -219,6 +219,7 @@ async def lose_and_regain(surroundings: Surroundings, tenant: Asking) -> None:
     assert not faults["calendar"]
     (told,) = [one for one in found["findings"] if one["subject"].lower() == f"sign-in of {ADELE}"]
     assert (told["state"], "AADSTS50173" in told["detail"]) == ("fault", True)
+    assert "permission User.Read" in [one["subject"] for one in found["findings"]]
     assert (await surroundings.is_ready()) is True  # a faulty mailbox does not hold it back
 
     code, _, errors = await sign_in(surroundings, tenant, ADELE)
