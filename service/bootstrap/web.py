@@ -10,6 +10,7 @@ from service.bootstrap.identity import derive_keys
 from service.bootstrap.redis_side import Streams
 from service.clock import Clock, SystemClock
 from service.intake.appender import Appender, Durability
+from service.intake.heap import give_back_large_buffers
 from service.intake.listener import PublicListener, build_tls_context
 from service.intake.notification import build_rules
 from service.intake.open_files import allow_connections
@@ -52,6 +53,7 @@ def build_web(settings: Settings, streams: Streams, metrics: Metrics, tracing: T
     tls = None
     if settings.tls_cert_file:
         tls = build_tls_context(Path(settings.tls_cert_file), Path(settings.tls_key_file))
+    give_back_large_buffers()
     limits = take_listener_limits(settings)
     allow_connections(limits.connections_max if tls is None else limits.tls_connections_max)
     listener = PublicListener(

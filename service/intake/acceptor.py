@@ -20,6 +20,8 @@ import structlog
 
 _LOG: Final = structlog.get_logger(__name__)
 _PAUSE_S: Final = 0.5
+_SHUTDOWN_TIMEOUT_S: Final = 1.0
+"""Who does not say goodbye after us would keep the buffers of a connection for half a minute otherwise."""
 
 
 class Acceptor:
@@ -101,5 +103,9 @@ class Acceptor:
         """Give the connection to its protocol, after the handshake; or close it."""
         with suppress(OSError):  # TLS that is none, or too late, or not to the end: nobody to answer to
             await self._loop.connect_accepted_socket(
-                self._serve, connection, ssl=self._context, ssl_handshake_timeout=self._timeout_s
+                self._serve,
+                connection,
+                ssl=self._context,
+                ssl_handshake_timeout=self._timeout_s,
+                ssl_shutdown_timeout=None if self._context is None else _SHUTDOWN_TIMEOUT_S,
             )

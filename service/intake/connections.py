@@ -24,6 +24,8 @@ _CHUNK_BYTES_SMALL: Final = 16_384
 """What comes in one go with a whole request and is no longer than this is taken to be that request alone."""
 _SEALED_BODY_BYTES_MAX: Final = 16_384
 """A larger body leaves hundreds of kilobytes in the buffers of its TLS connection as long as that stays."""
+_SEALED_BUFFER_BYTES: Final = 8192
+"""What may wait in front of us of a body over TLS, before it is let wait on the way: twice as much."""
 
 _REFUSED_FROM: Final = 400
 _FAILED_FROM: Final = 500
@@ -54,7 +56,7 @@ class ListenerLimits:
     """
 
     connections_max: int = 2000
-    tls_connections_max: int = 250
+    tls_connections_max: int = 64
     keepalive_timeout_s: float = 60.0
     header_bytes_max: int = 8190
     headers_max: int = 64
@@ -64,7 +66,7 @@ class ListenerLimits:
     refusals_waiting_max: int = 256
     answer_timeout_s: float = 10.0
     tls_handshake_timeout_s: float = 10.0
-    handshakes_max: int = 128
+    handshakes_max: int = 64
     stop_timeout_s: float = 15.0
     backlog: int = 512
     receive_buffer_bytes: int = 65_536
@@ -93,6 +95,8 @@ class Connections(web.Server):
             # A client that is still sending what we refuse must get to read why.
             "lingering_time": 2.0,
         }
+        if is_tls:
+            self._protocol_arguments["read_bufsize"] = _SEALED_BUFFER_BYTES
 
     def __call__(self) -> web.RequestHandler:
         return Connection(self, loop=asyncio.get_running_loop(), **self._protocol_arguments)

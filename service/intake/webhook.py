@@ -51,7 +51,7 @@ _ROUTES: Final = {NOTIFICATIONS_PATH: "notifications", LIFECYCLE_PATH: "lifecycl
 _QUERY_FIELDS_MAX: Final = 20
 _STORED_REPLY_BYTES: Final = 16_384
 """The answer to a body beyond this may be the last of its connection, and has to say so."""
-_SEALED_BYTES: Final = 200_000
+_SEALED_BYTES: Final = 800_000
 """What a body that arrives over TLS may hold besides: what is not decrypted yet, in several buffers."""
 _JSON: Final = "application/json"
 _TRACEPARENT: Final = istr("traceparent")

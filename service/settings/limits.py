@@ -35,7 +35,7 @@ class WebLimitSettings(BaseSettings):
         2000, description="open at the public listener; who keeps us waiting goes first"
     )
     tls_connections_max: Count = Field(
-        250, description="the same where TLS ends here; each costs ten times as much"
+        64, description="the same where TLS ends here; each costs ten times as much"
     )
     keepalive_timeout_s: Seconds = Field(60.0, description="of a connection without a complete head")
     header_bytes_max: Count = Field(8190, description="of the request line and of one header")
@@ -49,7 +49,7 @@ class WebLimitSettings(BaseSettings):
     answer_timeout_s: Seconds = Field(10.0, description="for a client to read what it is answered")
     tls_handshake_timeout_s: Seconds = Field(10.0, description="at the public listener")
     handshakes_max: Count = Field(
-        128, description="TLS handshakes under way at one time; beyond, the oldest is broken off"
+        64, description="TLS handshakes under way at one time; beyond, the oldest is broken off"
     )
     backlog_max: Count = Field(512, description="connections that the system holds before we take them")
     receive_buffer_bytes: Count = Field(
