@@ -52,7 +52,7 @@ _QUERY_FIELDS_MAX: Final = 20
 _STORED_REPLY_BYTES: Final = 16_384
 """The answer to a body beyond this may be the last of its connection, and has to say so."""
 _SEALED_BYTES: Final = 800_000
-"""What a body that arrives over TLS may hold besides: what is not decrypted yet, in several buffers."""
+"""What a large body that arrives over TLS holds besides: what is not decrypted yet, in several buffers."""
 _JSON: Final = "application/json"
 _TRACEPARENT: Final = istr("traceparent")
 _TOO_LARGE: Final = frozenset({BodyFault.TOO_MANY})
@@ -264,10 +264,14 @@ class Webhook:
             raise Refusal(400, closes=True) from error
 
     async def _gather_body(self, request: web.BaseRequest, arriving: Arriving, body: MeasuredText) -> None:
-        arriving.grow(len(body.text) + _SEALED_BYTES * request.secure)
+        sealed_bytes = _SEALED_BYTES if request.secure else 0
+        arriving.grow(len(body.text))
         while chunk := await request.content.readany():
             self._add(body, chunk)
             arriving.grow(len(chunk))
+            if sealed_bytes and len(body.text) > self._limits.large_body_bytes:
+                arriving.grow(sealed_bytes)
+                sealed_bytes = 0
         arriving.is_complete = True
         if body.weight > self._limits.large_body_bytes:
             await self._turns.take(body.weight)
