@@ -20,4 +20,6 @@ def take_decision_limits(settings: Settings) -> DecisionLimits:
         retention_days=settings.retention_days,
         waiting_hours=settings.waiting_hours,
         journal_max=settings.journal_max,
+        answers_max=settings.answers_held_max,
+        loose_max=settings.loose_answers_held_max,
     )

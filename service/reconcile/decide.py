@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from service.reconcile.bounds import bound_answers, list_places
 from service.reconcile.derive import DerivedMeeting, derive
 from service.reconcile.emit import Said, emit, snapshot
 from service.reconcile.facts import MeetingFacts, join_all
@@ -26,6 +27,8 @@ class DecisionLimits:
         retention_days: how long the state of a meeting is kept after its end.
         waiting_hours: how long answers wait for the event that they answer.
         journal_max: answers of one attendee in one instance of which it is kept what became of them.
+        answers_max: of one address in one instance, each to another slot; the oldest go first.
+        loose_max: answers of those, together, who are on no event of the meeting; the oldest go first.
     """
 
     tolerance_s: float = 2
@@ -33,6 +36,8 @@ class DecisionLimits:
     retention_days: float = 30
     waiting_hours: float = 72
     journal_max: int = 12
+    answers_max: int = 32
+    loose_max: int = 500
 
     @property
     def tolerance_ns(self) -> int:
@@ -85,7 +90,8 @@ def decide(
         with_snapshot: say everything once more, after what is new.
     """
     facts = tuple(facts)
-    joined = join_all(state.facts, facts)
+    unbounded = join_all(state.facts, facts)
+    joined = bound_answers(unbounded, answers_max=limits.answers_max, loose_max=limits.loose_max)
     derived = derive(joined, tolerance_ns=limits.tolerance_ns)
     said, told = emit(derived, state.told, is_baseline=is_baseline)
     if with_snapshot:
@@ -101,8 +107,14 @@ def decide(
         tolerance_ns=limits.tolerance_ns,
         entries_max=limits.journal_max,
     )
+    left_out = list_places(unbounded) - list_places(joined)
     return Decision(
-        state=MeetingState(facts=joined, told=told, timers=wanted, journals=journals),
+        state=MeetingState(
+            facts=joined,
+            told=told,
+            timers=wanted,
+            journals={place: each for place, each in journals.items() if place not in left_out},
+        ),
         derived=derived,
         said=said,
         timers=_changed_timers(state.timers, wanted),

@@ -106,7 +106,9 @@ _LIMITS: Final = """\
 * Attendees who are hidden from one another are not hidden from the organizer's calendar, and are published
   like others. Private and confidential meetings are published without subject and comment.
 * People who answer but are not on the event (a forwarded invitation, a member of a distribution list) are
-  kept, and published once the calendar lists them.
+  kept, their newest `LOOSE_ANSWERS_HELD_MAX` answers together, and published once the calendar lists them.
+  Of one address the newest `ANSWERS_HELD_MAX` answers to different slots are kept, first of all the present
+  one.
 """
 
 

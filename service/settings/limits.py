@@ -117,6 +117,12 @@ class WorkerLimitSettings(BaseSettings):
     people_lookups_max: Count = Field(20, description="people looked up for one entry")
     waiting_hours: Seconds = Field(72.0, description="how long answers wait for the event they answer")
     journal_max: Count = Field(12, description="answers of one attendee whose fate `explain` can tell")
+    answers_held_max: Count = Field(
+        32, description="slots of one event to which answers of one address are held; the oldest go first"
+    )
+    loose_answers_held_max: Count = Field(
+        500, description="answers to one meeting of all who are on no event of it; the oldest go first"
+    )
 
 
 class GraphLimitSettings(BaseSettings):
