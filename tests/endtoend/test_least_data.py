@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,8 +49,18 @@ async def test_what_is_held_of_people_is_what_the_page_says(tmp_path: Path, reda
         assert {pattern: held[pattern] for pattern in lasting} == {one: expected[one] for one in lasting}
         log = stage.running["serve"].read_log()
         assert [mark for marks in WORDS.values() for mark in marks if mark in log] == []
+        people = stage.tenant.people
+        assert {people["alex"].id, people["adele"].id} <= read_audit(log)
 
         await remove_owner(stage)
+
+
+def read_audit(log: str) -> set[str]:
+    """Give the mailboxes of which a log says that they were read, and how."""
+    lines = [json.loads(line) for line in log.splitlines() if '"mailbox.accessed"' in line]
+    assert {line["kind"] for line in lines} >= {"message", "event"}
+    assert all(isinstance(line["status"], int) for line in lines)
+    return {line["mailbox"] for line in lines}
 
 
 async def answer_meeting(stage: Stage) -> None:
