@@ -71,8 +71,8 @@ MUTANTS: Final = (
     Mutant(
         what="what consumers hold is not written down",
         file="reconcile/decide.py",
-        right="state=MeetingState(facts=joined, told=told,",
-        wrong="state=MeetingState(facts=joined, told=state.told,",
+        right="            told=told,\n",
+        wrong="            told=state.told,\n",
     ),
     Mutant(
         what="a keeper writes though another holds the lease",
