@@ -54,7 +54,7 @@ def list_outdated(
     shows that answer, and no notification tells of it. An occurrence that does not lie where the series puts
     it, and is no exception, was read before the series was changed, maybe to what it was. One that has ended,
     and is not among the cancelled of a later version, takes place again: the series moved there and back.
-    One that leaves somebody out was seen too early where its series was not yet known to list them.
+    One that was seen before its series, where it lies now or with all its people, was seen too early.
     None where the series has become a single meeting: its occurrences are no more.
 
     Args:
@@ -86,10 +86,13 @@ def list_outdated(
 
 
 def _is_seen_early(occurrence: EventFact, series: EventFact, held: InstanceFacts) -> bool:
-    """Tell whether an occurrence leaves somebody out, and was seen before the series was seen to list them.
+    """Tell whether an occurrence was seen before the series was seen to be as it is, where that matters.
 
-    Whether they left it or were not invited yet, only a later sight of it tells.
+    Seen before the series lay where it lies now, it does not count. Of somebody whom it leaves out, and whom the
+    series was not seen to list yet, only a later sight tells whether they left it or were not invited yet.
     """
+    if occurrence.seen.ns < (stands_since(series, held) or 0):
+        return True
     listed = {row.address for row in occurrence.rows}
     missing = [held.attendees[row.address] for row in series.rows if row.address not in listed]
     return any(one.listed_ns is not None and occurrence.seen.ns < one.listed_ns for one in missing)

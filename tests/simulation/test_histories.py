@@ -48,6 +48,7 @@ BROKE = {
     93000385: "who had left a series was told at an occurrence by a second reading only",
     96000349: "who had left an occurrence that was read before its series was told by a second reading only",
     96000396: "an occurrence that was over when the service came back was to be known",
+    538442000640: "an exception that was read before its moved series was told by a second reading only",
     7200079: "a series without an occurrence left, which no view of the calendar shows, was to be known",
 }
 """Each seed that failed, and what was wrong then. What a seed draws changes with the simulation, so each

@@ -125,6 +125,23 @@ async def test_who_left_an_occurrence_that_was_read_ahead_of_its_series_is_told_
     assert sources(world)[-1] == DAY2
 
 
+async def test_an_exception_that_was_read_before_its_moved_series_and_told_after_it_counts_at_once() -> None:
+    world = World()
+    world.put_event("series", event(1, row("ann"), is_series=True, seen=100))
+    await world.event("series")
+    exception = event(3, row("ann"), instance=DAY2, place=30, seen=104)
+    world.put_event("day2", exception)
+    entry = IntakeEntry(kind=Kind.EVENT, origin=Origin.SWEEP, mailbox="owner", item="day2")
+    fetched = asyncio.ensure_future(world.processor.fetch(entry))
+    await asyncio.wait([fetched])
+    world.put_event("series", event(2, row("ann"), is_series=True, place=1, seen=105))
+    await world.event("series")
+    world.put_event("day2", replace(exception, seen=at(106)))
+    await world.processor.process(entry, fetched)
+    assert world.states.said()[-1] == "event.rescheduled"
+    assert sources(world) == [DAY2]
+
+
 def occurrence(fact: EventFact) -> EventFact:
     """Give an event as a plain occurrence: what it shows it has from its series."""
     return replace(fact, details=replace(fact.details, type=EventType.OCCURRENCE))
