@@ -88,8 +88,8 @@ def list_outdated(
 def _is_seen_early(occurrence: EventFact, series: EventFact, held: InstanceFacts) -> bool:
     """Tell whether an occurrence was seen before the series was seen to be as it is, where that matters.
 
-    Seen before the series lay where it lies now, it does not count. Of somebody whom it leaves out, and whom the
-    series was not seen to list yet, only a later sight tells whether they left it or were not invited yet.
+    Seen before the series lay where it lies now, it does not count. Of somebody whom it leaves out, and whom
+    the series was not seen to list yet, only a later sight tells whether they left or were not invited yet.
     """
     if occurrence.seen.ns < (stands_since(series, held) or 0):
         return True
