@@ -29,9 +29,10 @@ def bound_answers(facts: MeetingFacts, *, answers_max: int, loose_max: int) -> M
         answers_max: of one address in one instance, each to another slot.
         loose_max: of those, together, who are on no event, and to instances of which no event was read.
     """
-    facts = _map_attendees(
-        facts, lambda place, each: _bound_attendee(each, facts.instance(place[0]), answers_max)
-    )
+    if any(len(each.answers) > answers_max for _, each in _walk(facts)):
+        facts = _map_attendees(
+            facts, lambda place, each: _bound_attendee(each, facts.instance(place[0]), answers_max)
+        )
     loose = _list_loose(facts)
     if sum(len(each.answers) for _, each in loose) <= loose_max:
         return facts

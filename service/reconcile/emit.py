@@ -143,16 +143,8 @@ def _list_absent(key: InstanceKey, instance: DerivedInstance, told: ToldMeeting)
 def _say_absent(key: InstanceKey, person: Address, told: ToldMeeting) -> tuple[Said, ToldAttendee]:
     held = told.instance(key).attendees.get(person)
     known = held or told.instance(WHOLE).attendees[person]
-    update = Said(
-        instance=key,
-        type=UpdateType.REMOVED,
-        attendee=person,
-        name=known.name,
-        attendee_type=str(known.type),
-        previous=None if held is None else held.value,
-    )
-    absent = replace(known, is_present=False, value=ResponseValue.NONE, standing="", proposal=None)
-    return update, absent
+    update = _say_removed(key, person, known, previous=None if held is None else held.value)
+    return update, _without_answer(known)
 
 
 def _say_ending(key: InstanceKey, instance: DerivedInstance, told: ToldMeeting) -> Iterator[Said]:
@@ -228,18 +220,25 @@ def _tell_removal(
 ) -> tuple[list[Said], ToldAttendee]:
     if held is None:
         return [], ToldAttendee(is_present=False, value=ResponseValue.NONE)
-    removed = replace(held, is_present=False, value=ResponseValue.NONE, standing="", proposal=None)
-    if not held.is_present:
-        return [], removed
-    update = Said(
+    said = [_say_removed(key, person, held, previous=held.value)] if held.is_present else []
+    return said, _without_answer(held)
+
+
+def _say_removed(
+    key: InstanceKey, person: Address, known: ToldAttendee, *, previous: ResponseValue | None
+) -> Said:
+    return Said(
         instance=key,
         type=UpdateType.REMOVED,
         attendee=person,
-        name=held.name,
-        attendee_type=str(held.type),
-        previous=held.value,
+        name=known.name,
+        attendee_type=str(known.type),
+        previous=previous,
     )
-    return [update], removed
+
+
+def _without_answer(known: ToldAttendee) -> ToldAttendee:
+    return replace(known, is_present=False, value=ResponseValue.NONE, standing="", proposal=None)
 
 
 def _say_first(key: InstanceKey, person: Address, attendee: DerivedAttendee, is_baseline: bool) -> Said:
