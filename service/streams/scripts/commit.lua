@@ -154,7 +154,7 @@ end
 -- 5. The owner's meetings: those forgotten since are dropped; the list lives as long as its longest.
 
 redis.call('ZADD', meetings, expires == '' and '+inf' or expires, ARGV[6])
-redis.call('ZREMRANGEBYSCORE', meetings, '-inf', now)
+redis.call('ZREMRANGEBYSCORE', meetings, '-inf', '(' .. string.format(FORMAT_INTEGER, now))
 local longest = redis.call('ZREVRANGE', meetings, 0, 0, 'WITHSCORES')[2]
 if longest == 'inf' then
   redis.call('PERSIST', meetings)

@@ -6,5 +6,6 @@
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+-- A key expires when its time is over: within its last ms the state can be read, so it is listed.
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. string.format('%.0f', now))
 return redis.call('ZRANGE', KEYS[1], 0, -1)
