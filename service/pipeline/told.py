@@ -10,7 +10,7 @@ from service.errors import GoneError
 from service.pipeline.calendar import event_fact
 from service.pipeline.committer import read_state
 from service.ports import MailboxReader, StateStore
-from service.reconcile.facts import EventHead, MeetingFacts, same_slot
+from service.reconcile.facts import EventHead, InstanceFacts, same_slot
 from service.reconcile.model import (
     WHOLE,
     CalendarEvent,
@@ -52,21 +52,18 @@ class ToldItems:
             return None
         state = await read_state(self._states, owner.key, event.meeting)
         fact = event_fact(owner, event)
-        may_be_over = await self._may_be_over(entry, owner.key, state.facts)
-        if may_be_over or is_sight_needed(state.facts, fact, event.cancelled):
+        held = state.facts.instance(fact.instance)
+        if is_sight_needed(state.facts, fact, event.cancelled) or await self._may_be_over(entry, owner, held):
             self._on_order_unclear(entry)
             return await self._reader.fetch_event(owner.key, event.details.id)
-        return replace(event, seen=stamp_with(state.facts.instance(fact.instance), event.seen))
+        return replace(event, seen=stamp_with(held, event.seen))
 
-    async def _may_be_over(self, entry: IntakeEntry, owner: OwnerKey, held: MeetingFacts) -> bool:
-        """Tell whether a meeting of which no event was read may have ended before its notification came.
+    async def _may_be_over(self, entry: IntakeEntry, owner: WatchedOwner, held: InstanceFacts) -> bool:
+        """Tell whether the deletion of an occurrence of which no event was read overtook what tells of it.
 
-        Whoever is told first that it was changed is told late, as after an outage or when an owner is put
-        back; its end may have been told before, when nobody knew it. A deletion may overtake the creation.
+        Its series does not tell, for what it says of cancelled occurrences need not come along.
         """
-        if any(one.head is not None for one in held.instances.values()):
-            return False
-        return entry.change == "updated" or await self._states.was_gone(owner, EventId(entry.item))
+        return held.head is None and await self._states.was_gone(owner.key, EventId(entry.item))
 
     async def complete(
         self,

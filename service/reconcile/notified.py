@@ -4,7 +4,9 @@ A notification says what an event was like when it was last changed, by Exchange
 anybody saw it, by the clock of Graph's answers. Where facts are told apart by when they were *seen* (what
 ended, what a moved series left behind, whom an occurrence does not list), one instant of each clock would be
 compared. So such an event is read instead; any other is stamped with what was seen before, and tells nothing
-of sight. The law: taken, it leads to what reading it in that moment would lead to.
+of sight. Nor does it say what became of the event since: of a meeting that is held its end is noticed, told
+before or after; the end of one that nobody held was noticed by nobody, so the first of a meeting is read.
+The law: taken, it leads to what reading it in that moment would lead to.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ def is_sight_needed(meeting: MeetingFacts, fact: EventFact, cancelled: Sequence[
         cancelled: of a series, the occurrences that it says are cancelled.
     """
     held = meeting.instance(fact.instance)
-    if held.gone_at is not None or _is_another_type(held, fact):
+    if meeting.instance(WHOLE).head is None or held.gone_at is not None or _is_another_type(held, fact):
         return True
     match fact.details.type:
         case EventType.SINGLE:
@@ -63,7 +65,7 @@ def _changes_series(held: InstanceFacts, fact: EventFact) -> bool:
 
 def _is_measured(series: InstanceFacts, fact: EventFact) -> bool:
     """Tell whether an occurrence is measured by when it was seen: after a move, or where it lists fewer."""
-    if series.head is None or series.gone_at is not None or len(series.slots) > 1:
+    if series.gone_at is not None or len(series.slots) > 1:
         return True
     return not _listed(series) <= {row.address for row in fact.rows}
 

@@ -80,8 +80,9 @@ class ToldWorld(World):
         return answer
 
 
-async def test_a_meeting_and_its_answer_are_told_without_a_fetch() -> None:
+async def test_a_meeting_is_read_once_and_its_answers_are_told_without_a_fetch() -> None:
     world = ToldWorld()
+    world.put_event("e1", event(1, row("ann")))
     world.tell_event("e1", event(1, row("ann")))
     assert await world.event("e1") is Ending.PUBLISHED
     world.tell_message("m1", response("ann", "accepted", 10))
@@ -89,7 +90,7 @@ async def test_a_meeting_and_its_answer_are_told_without_a_fetch() -> None:
     world.tell_event("e1", event(11, row("ann", "accepted", 10)))
     assert await world.event("e1") is Ending.PUBLISHED
     assert world.states.said() == ["attendee.added ann", "response.changed ann", "response.confirmed ann"]
-    assert world.reader.calls == []
+    assert world.reader.calls == ["event e1"]
 
 
 async def test_ordinary_mail_that_came_along_ends_there() -> None:
@@ -218,28 +219,34 @@ async def test_what_is_gone_and_told_of_again_is_read() -> None:
     assert world.unclear == ["e1"]
 
 
-async def test_a_meeting_whose_deletion_overtook_its_creation_is_not_taken_for_a_new_one() -> None:
-    world = ToldWorld()
-    entry = IntakeEntry(
-        kind=Kind.EVENT, origin=Origin.NOTIFICATION, mailbox="owner", item="e1", change="deleted"
-    )
-    assert await world.take(entry) is Ending.NEVER_KNOWN
-    world.tell_event("e1", event(1, row("ann")))
-    assert await world.take(replace(entry, change="created")) is Ending.NEVER_KNOWN
-    assert world.states.published == []
-    world.tell_event("e2", event(1, row("ann")))
-    assert await world.take(replace(entry, item="e2", change="created")) is Ending.PUBLISHED
-
-
-async def test_a_meeting_that_is_first_heard_of_by_a_change_is_read_for_it_may_be_over() -> None:
+@pytest.mark.parametrize("change", ["created", "updated"])
+async def test_a_meeting_that_ended_before_anybody_held_it_is_not_taken_for_a_new_one(change: str) -> None:
+    """Its end is told by nobody: it came while the calendar's subscription was away, or was told before."""
     world = ToldWorld()
     world.tell_event("e1", event(1, row("ann")))
-    entry = IntakeEntry(
-        kind=Kind.EVENT, origin=Origin.NOTIFICATION, mailbox="owner", item="e1", change="updated"
-    )
-    assert await world.take(entry) is Ending.NEVER_KNOWN
-    assert (world.states.said(), world.unclear) == ([], ["e1"])
-    for number, change in ((1, "created"), (2, "updated")):
-        world.tell_event("e2", event(number, row("ann", "accepted", 2)))
-        await world.take(replace(entry, item="e2", change=change))
-    assert (world.states.said(), world.unclear) == (["attendee.added ann", "response.changed ann"], ["e1"])
+    assert await world.take(announce("e1", change)) is Ending.NEVER_KNOWN
+    assert (world.states.published, world.unclear) == ([], ["e1"])
+
+
+async def test_a_meeting_that_is_first_told_of_late_is_what_it_has_become() -> None:
+    world = ToldWorld()
+    world.tell_event("e1", event(1, row("ann")))
+    world.put_event("e1", event(2, row("bob")))
+    assert await world.take(announce("e1", "created")) is Ending.PUBLISHED
+    assert world.states.said() == ["attendee.added bob"]
+
+
+async def test_an_occurrence_whose_deletion_overtook_what_tells_of_it_is_not_taken_for_a_new_one() -> None:
+    world = ToldWorld()
+    world.put_event("e1", event(1, row("ann"), is_series=True))
+    await world.event("e1")
+    assert await world.take(announce("e2", "deleted")) is Ending.NEVER_KNOWN
+    for item, ending in (("e2", Ending.NEVER_KNOWN), ("e3", Ending.PUBLISHED)):
+        world.tell_event(item, event(9, row("ann", "accepted", 9), place=26, instance=DAY))
+        assert await world.take(announce(item, "updated")) is ending
+    assert world.states.said() == ["attendee.added ann", "event.rescheduled", "response.changed ann"]
+    assert world.unclear == ["e2"]
+
+
+def announce(item: str, change: str) -> IntakeEntry:
+    return IntakeEntry(kind=Kind.EVENT, origin=Origin.NOTIFICATION, mailbox="owner", item=item, change=change)
