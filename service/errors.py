@@ -16,6 +16,7 @@ ServiceError
     DeltaExpiredError          start the delta query again
     PayloadError               an answer that we cannot read; keeps the field's path, not its content
   LookedTooSoonError           the answer is of the same second as what it would end: look again
+  UntalliedError               a meeting whose answers Exchange does not tally: ignore it
   TokenError                   no access token was to be had; carries the remedy
     SignInError                a person has to sign in, or to sign in again, before their mailbox can be read
   SealError                    what is kept under a seal cannot be opened with any key that we have
@@ -157,6 +158,13 @@ class LookedTooSoonError(ServiceError):
     came first, so the look must be repeated a second later.
 
     Source: https://www.rfc-editor.org/rfc/rfc9110#name-date
+    """
+
+
+class UntalliedError(ServiceError):
+    """A meeting lies in a calendar whose answers Exchange does not write onto events, so it is ignored.
+
+    Source: https://learn.microsoft.com/graph/api/resources/calendar
     """
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
-from service.errors import GoneError, RefusedError
+from service.errors import AccessError, GoneError, RefusedError
 from service.graph.answer import Answer, build_refusal
 from service.graph.dispatch import Sender
 from service.graph.ical_uid import list_ical_uids
@@ -22,6 +22,7 @@ from service.graph.parse_message import parse_message
 from service.graph.requests import (
     GraphRequest,
     RequestKind,
+    build_calendar_request,
     build_event_request,
     build_instances_request,
     build_meeting_search,
@@ -103,6 +104,23 @@ class GraphMailboxes:
             GraphError, TokenError: see `errors.py`.
         """
         return self._parse(await self._ask_for_event(owner, event))
+
+    async def is_tallied(self, owner: OwnerKey, event: EventId) -> bool:
+        """Tell whether Exchange writes answers onto an event, as it does in primary calendars alone.
+
+        A notification does not say in which calendar its event lies, nor does the event. Only a plain no is
+        one: where Graph gives no calendar, the event is as good as any.
+
+        Raises:
+            GraphError, TokenError: see `errors.py`.
+
+        Source: https://learn.microsoft.com/graph/api/resources/calendar
+        """
+        try:
+            answer = await self._sender.send(build_calendar_request(owner, event))
+        except (GoneError, AccessError, RefusedError):
+            return True
+        return require_object(answer.payload())["isTallyingResponses"].flag() is not False
 
     async def find_meeting(self, owner: OwnerKey, meeting: MeetingKey) -> Look:
         """Look for a single meeting or series master by its iCalUId, over all calendars of the owner.

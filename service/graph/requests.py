@@ -53,6 +53,7 @@ class RequestKind(StrEnum):
     MESSAGES = "messages"
     EVENT = "event"
     MEETING = "meeting"
+    CALENDAR = "calendar"
     INSTANCES = "instances"
     DELTA = "delta"
     PERSON = "person"
@@ -157,6 +158,16 @@ def build_event_request(owner: OwnerKey, event: EventId, *, has_cancelled: bool 
     select, expand = _full_event()
     wanted = (select[0], f"{select[1]},cancelledOccurrences") if has_cancelled else select
     return _get(RequestKind.EVENT, f"{_events(owner)}/{spell_segment(event)}", wanted, expand, mailbox=owner)
+
+
+def build_calendar_request(owner: OwnerKey, event: EventId) -> GraphRequest:
+    """Ask of the calendar in which an event lies whether it tallies answers.
+
+    Source: https://learn.microsoft.com/graph/api/resources/event (relationships),
+    https://learn.microsoft.com/graph/api/resources/calendar
+    """
+    path = f"{_events(owner)}/{spell_segment(event)}/calendar"
+    return _get(RequestKind.CALENDAR, path, ("$select", "id,isTallyingResponses"), mailbox=owner)
 
 
 def build_meeting_search(owner: OwnerKey, ical_uid: str) -> GraphRequest:

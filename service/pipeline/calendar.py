@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
-from service.errors import GoneError, LookedTooSoonError
+from service.errors import GoneError, LookedTooSoonError, UntalliedError
 from service.pipeline.behind import NOTHING_BEHIND, Behind
 from service.pipeline.committer import read_state
 from service.pipeline.series import (
@@ -88,6 +88,9 @@ class CalendarReads:
         Returns:
             The meeting's key, and None where it is not one that the owner organizes; an empty list where all
             is held.
+
+        Raises:
+            UntalliedError: its calendar is one whose answers Exchange does not tally.
         """
         meeting = await self._unnamed.find_noted(owner, answered)
         found = await self.read_for_answer(owner, meeting, response.instance, attendee, behind)
@@ -111,6 +114,9 @@ class CalendarReads:
 
         Returns:
             None where the meeting is not one that the owner organizes; empty where all is held.
+
+        Raises:
+            UntalliedError: its calendar is one whose answers Exchange does not tally.
         """
         state = await read_state(self._states, owner.key, meeting)
         facts: list[Fact] = []
@@ -119,6 +125,7 @@ class CalendarReads:
             found = await self._find_meeting(owner, meeting)
             if not found:
                 return None
+            await self._need_tallied(owner, found[0].details.id, state)
             facts += found
             series_id, zone = found[0].details.id, found[0].details.zone
         is_unlisted = instance != WHOLE and _is_unlisted(state.facts.instance(instance), attendee)
@@ -128,17 +135,28 @@ class CalendarReads:
         return facts
 
     async def read_around(
-        self, owner: WatchedOwner, event: CalendarEvent, behind: Behind = NOTHING_BEHIND
+        self,
+        owner: WatchedOwner,
+        event: CalendarEvent,
+        behind: Behind = NOTHING_BEHIND,
+        *,
+        is_in_primary: bool = False,
     ) -> list[Fact]:
         """Give an event with what must be understood together with it; the first fact is the event's own.
 
         Args:
             behind: what follows the event in its lane.
+            is_in_primary: it was found in the owner's primary calendar.
+
+        Raises:
+            UntalliedError: its calendar is one whose answers Exchange does not tally.
         """
         event = await self._unnamed.settle(owner, event)
         waiting = await self._unnamed.list_waiting(owner, event)
         fact = event_fact(owner, event)
         state = await read_state(self._states, owner.key, event.meeting)
+        if not is_in_primary:
+            await self._need_tallied(owner, event.details.id, state)
         if fact.instance == WHOLE:
             gone = self._find_cancelled(fact, event.cancelled, state)
             again = await self._read_occurrences(owner, fact, state, cancelled=event.cancelled)
@@ -146,7 +164,7 @@ class CalendarReads:
         along = await self._read_along(owner, fact, state, behind)
         is_lonely = along == [fact] and state.facts.instance(WHOLE).head is None
         if is_lonely and (named := await self._unnamed.settle_by_series(owner, event)) != event:
-            return await self.read_around(owner, named, behind)
+            return await self.read_around(owner, named, behind, is_in_primary=True)
         return [*along, *waiting]
 
     async def look_for_missing(
@@ -168,6 +186,16 @@ class CalendarReads:
                 instance = WHOLE
         look = await self._reader.find_meeting(owner.key, meeting)
         return _found_or_gone(owner, meeting, instance, state, look)
+
+    async def _need_tallied(self, owner: WatchedOwner, event: EventId, state: MeetingState) -> None:
+        """Ask once for each meeting, before any event of it is held.
+
+        Raises:
+            UntalliedError: Exchange does not tally answers in the calendar of that event.
+        """
+        is_held = any(one.head is not None for one in state.facts.instances.values())
+        if not is_held and not await self._reader.is_tallied(owner.key, event):
+            raise UntalliedError("Exchange does not tally answers in the calendar of this meeting")
 
     async def _read_along(
         self, owner: WatchedOwner, fact: EventFact, state: MeetingState, behind: Behind = NOTHING_BEHIND

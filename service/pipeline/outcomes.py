@@ -15,6 +15,7 @@ class Ending(StrEnum):
     NOT_OURS = "not_ours"
     NOT_WATCHED = "not_watched"
     NOT_ORGANIZER = "not_organizer"
+    NOT_TALLIED = "not_tallied"
     BY_ORGANIZER = "by_organizer"
     UNMATCHED = "unmatched"
     MESSAGE_GONE = "message_gone"

@@ -11,7 +11,7 @@ from typing import Final, Protocol, assert_never
 import msgspec
 
 from service.entries import IntakeEntry, Kind, Origin
-from service.errors import ForgedError, GoneError
+from service.errors import ForgedError, GoneError, UntalliedError
 from service.pipeline.behind import NOTHING_BEHIND, Behind, Read
 from service.pipeline.calendar import CalendarReads
 from service.pipeline.committer import Committer, decode_pair, read_state
@@ -52,6 +52,9 @@ class LifecycleDesk(Protocol):
 
 _DONE_WITH: Final = frozenset({Ending.NOT_A_RESPONSE, Ending.JOINED, Ending.PUBLISHED})
 """Endings of a message that reading it once more would not change."""
+
+_OF_PRIMARY: Final = frozenset({Origin.SWEEP, Origin.CATCH_UP, Origin.BASELINE})
+"""Origins of events that a delta query found, which is asked of the primary calendar alone."""
 
 
 class Processor:
@@ -138,6 +141,8 @@ class Processor:
             processed = await self._process(entry, fetched, behind)
         except ForgedError as error:
             return Processed(ending=Ending.FORGED, forgery=error.reason)
+        except UntalliedError:
+            return Processed(ending=Ending.NOT_TALLIED)
         if entry.kind is Kind.MESSAGE and processed.ending in _DONE_WITH:
             self._known.note_message(entry)
         return processed
@@ -229,7 +234,9 @@ class Processor:
             return Processed(ending=Ending.ALREADY_KNOWN)
         if not isinstance(event, CalendarEvent) or not event.is_organizer:
             return Processed(ending=Ending.NOT_ORGANIZER)
-        facts = await self._calendar.read_around(owner, event, behind)
+        facts = await self._calendar.read_around(
+            owner, event, behind, is_in_primary=entry.origin in _OF_PRIMARY
+        )
         return await self._commit(entry, owner, facts[0].meeting, facts)
 
     async def _process_missing(self, entry: IntakeEntry, owner: WatchedOwner) -> Processed:

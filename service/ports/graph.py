@@ -73,6 +73,9 @@ class MailboxReader(Protocol):
             GoneError: Graph does not find it; that alone proves nothing.
         """
 
+    async def is_tallied(self, owner: OwnerKey, event: EventId) -> bool:
+        """Tell whether the event lies in a calendar in which Exchange writes answers onto events."""
+
     async def find_meeting(self, owner: OwnerKey, meeting: MeetingKey) -> Look:
         """Look for a single meeting or series master by its iCalUId, over all calendars of the owner."""
 

@@ -100,9 +100,10 @@ _LIMITS: Final = """\
 * An occurrence's row that Exchange copied from a version of the series that was never read looks like the
   occurrence's own answer, until the series moves.
 * Answers given without sending a response, or to a meeting that asks for none, leave a trace only where
-  Exchange writes them onto the event. Of meetings in secondary calendars Exchange tallies nothing: what
-  their messages say is told as `reported`, overdue after the grace period, and nothing ever confirms it.
-  Sweeps see the primary calendar alone, so that only notifications tell of such meetings.
+  Exchange writes them onto the event.
+* Meetings in secondary calendars are ignored: Exchange writes no answers onto them, so that everybody would
+  seem to stay away. Which calendar a meeting lies in is asked when it is first seen; one that is moved to
+  another calendar later goes on being told as long as its event is there.
 * Attendees who are hidden from one another are not hidden from the organizer's calendar, and are published
   like others. Private and confidential meetings are published without subject and comment.
 * People who answer but are not on the event (a forwarded invitation, a member of a distribution list) are

@@ -6,8 +6,8 @@ from typing import Final
 
 from service.sandbox.call import Call, Routes, denied
 from service.sandbox.event_input import read_person
-from service.sandbox.event_scope import find_calendar, open_scope
-from service.sandbox.items import Permission
+from service.sandbox.event_scope import EVENT_PREFIXES, find_calendar, locate_event, open_scope
+from service.sandbox.items import Calendar, Permission
 from service.sandbox.mailbox import Mailbox, not_found
 from service.sandbox.odata import PAGE, parse_select
 from service.sandbox.permissions import READ_CALENDAR, WRITE_CALENDAR
@@ -23,6 +23,8 @@ def add_calendar_routes(routes: Routes) -> None:
     routes.add("GET", "calendars", list_calendars, READ_CALENDAR, "own")
     routes.add("POST", "calendars", post_calendar, WRITE_CALENDAR, "own")
     routes.add("GET", _ONE, get_calendar, READ_CALENDAR, "read")
+    of_events = [f"{prefix}events/{{event}}/calendar" for prefix in EVENT_PREFIXES]
+    routes.add("GET", of_events, get_calendar_of_event, READ_CALENDAR, "read")
     rows = [f"{one}/calendarPermissions" for one in _ONE]
     routes.add("GET", rows, list_permissions, READ_CALENDAR, "read")
     routes.add("POST", rows, post_permission, WRITE_CALENDAR, "own")
@@ -49,9 +51,20 @@ def list_calendars(call: Call) -> GraphResponse:
 def get_calendar(call: Call) -> GraphResponse:
     """Give one calendar."""
     open_scope(call)
-    options = call.options("$select")
-    select = parse_select(options.text("$select"), "calendar")
-    drawn = select_members(render_calendar(call.view, find_calendar(call)), select)
+    return _answer_calendar(call, find_calendar(call))
+
+
+def get_calendar_of_event(call: Call) -> GraphResponse:
+    """Give the calendar in which an event lies, as it stands in the list of the mailbox that is asked."""
+    found = locate_event(call)
+    owner = found.scope.owner
+    held = call.box.linked.get(owner.user.id) if owner is not call.box else None
+    return _answer_calendar(call, held or owner.calendars[found.event.calendar_id])
+
+
+def _answer_calendar(call: Call, calendar: Calendar) -> GraphResponse:
+    select = parse_select(call.options("$select").text("$select"), "calendar")
+    drawn = select_members(render_calendar(call.view, calendar), select)
     return call.answer({"@odata.context": call.context("calendars", select) + "/$entity", **drawn})
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from tests.integration.pipeline.scene import Scene
+from tests.integration.pipeline.test_endings import daily
 
 GUEST = "guest@contoso.com"
 
@@ -58,16 +60,22 @@ async def test_of_a_private_meeting_the_fact_is_told_and_nothing_that_people_wro
         assert "Get well" not in held
 
 
-async def test_in_a_secondary_calendar_an_answer_is_known_by_its_message_alone(scene: Scene) -> None:
-    """Exchange tallies nothing there: nothing ever confirms it, and it is overdue after the grace period."""
+@pytest.mark.parametrize("more", [{}, {"recurrence": daily()}], ids=["single", "series"])
+async def test_a_meeting_in_a_secondary_calendar_is_ignored_whatever_becomes_of_it(
+    scene: Scene, more: dict[str, Any]
+) -> None:
+    """Exchange tallies nothing there: everybody would seem to stay away."""
     await scene.watch()
     guest = await scene.stage.add_user(GUEST)
     other = await scene.graph("POST", "/me/calendars", {"name": "Other"}, token=scene.token("alex"))
-    await scene.invite(GUEST, path=f"/me/calendars/{quote(other['id'], safe='')}/events")
+    path = f"/me/calendars/{quote(other['id'], safe='')}/events"
+    event = await scene.invite(GUEST, path=path, **more)
     await scene.answer(guest["token"])
     await scene.settle()
-    assert await scene.lines_of(GUEST) == [
-        f"attendee.added {GUEST} none",
-        f"response.changed {GUEST} accepted",
-    ]
-    assert [one.data["standing"] for one in await scene.told() if one.subject == GUEST][-1] == "reported"
+    await scene.change(event, location={"displayName": "Room 2"})
+    await scene.settle()
+    assert await scene.lines_of(GUEST) == []
+    link, pattern = scene.stage.streams.link, f"*{scene.stage.settings.stream}*:meeting:*"
+    held = [await link.call("HGETALL", key) for key in await link.call("KEYS", pattern)]
+    assert len(held) == 2
+    assert not any(GUEST in json.dumps(one) for one in held)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.errors import GoneError, PayloadError, RefusedError
+from service.errors import GoneError, PayloadError, RefusedError, UnavailableError
+from service.graph.answer import Answer
 from service.graph.mailboxes import GraphMailboxes
 from service.graph.requests import RequestKind
 from service.ports import Look
@@ -225,6 +226,29 @@ async def test_what_could_not_be_understood_is_told_but_not_for_ordinary_mail() 
     await mailboxes.fetch_message(ADELE, MessageId("m-1"))
     await mailboxes.fetch_message(ADELE, MessageId("m-2"))
     assert observer.notes == ["bodyPreview: expected text"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_tallied"),
+    [
+        (reply({"id": "c", "isTallyingResponses": True}), True),
+        (reply({"id": "c", "isTallyingResponses": False}), False),
+        (reply({"id": "c", "isTallyingResponses": None}), True),
+        (reply({"id": "c"}), True),
+        (refusal(404, "ErrorItemNotFound", "gone"), True),
+        (refusal(403, "ErrorAccessDenied", "not for you"), True),
+        (refusal(400, "BadRequest", "no such segment"), True),
+    ],
+)
+async def test_only_a_plain_no_makes_a_calendar_one_without_tally(answer: Answer, is_tallied: bool) -> None:
+    sender = in_order(answer)
+    assert await reader(sender).is_tallied(ALEX, EventId("e/1")) is is_tallied
+    assert sender.asked[0].path == "/users/alex/events/e%2F1/calendar"
+
+
+async def test_a_calendar_that_cannot_be_asked_now_is_no_answer() -> None:
+    with pytest.raises(UnavailableError):
+        await reader(in_order(refusal(503, "ServiceUnavailable", "later"))).is_tallied(ALEX, EventId("e-1"))
 
 
 async def test_a_collection_without_end_is_given_up() -> None:

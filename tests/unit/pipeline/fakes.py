@@ -122,6 +122,7 @@ class MemoryStates:
 class MemoryReader:
     """Mailboxes and calendars in dictionaries; what is not there is gone. Counts what was asked for.
 
+    Which events are `untallied` is told without counting, for all but a few tests are about other reads.
     With a `gate`, events are given only once that is set.
     """
 
@@ -130,6 +131,8 @@ class MemoryReader:
     events: dict[tuple[str, str], CalendarEvent] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
+    untallied: set[str] = field(default_factory=set)
+    asked_for_calendar: list[str] = field(default_factory=list)
     gate: asyncio.Event | None = None
 
     async def fetch_message(self, mailbox: MailboxKey, message: MessageId) -> MeetingResponse | None:
@@ -147,6 +150,10 @@ class MemoryReader:
             return self.events[owner, event]
         except KeyError as error:
             raise GoneError("no such event", status=404) from error
+
+    async def is_tallied(self, owner: OwnerKey, event: EventId) -> bool:
+        self.asked_for_calendar.append(event)
+        return event not in self.untallied
 
     async def find_meeting(self, owner: OwnerKey, meeting: MeetingKey) -> Look:
         self._note(f"meeting {meeting}")

@@ -65,6 +65,48 @@ async def test_a_meeting_that_the_owner_only_attends_is_not_the_owners() -> None
     assert world.states.meetings == {}
 
 
+@pytest.mark.parametrize("first", ["event", "message"])
+async def test_a_meeting_in_a_calendar_without_tally_leaves_nothing_behind(first: str) -> None:
+    world = World()
+    world.reader.untallied.add("e1")
+    world.put_event("e1", event(1, row("ann")))
+    world.put_message("m1", response("ann", "accepted", 10), represented="alex@x")
+    steps = {"event": lambda: world.event("e1"), "message": lambda: world.message("m1")}
+    for step in sorted(steps, key=lambda name: name != first):
+        assert await steps[step]() is Ending.NOT_TALLIED
+    assert world.states.meetings == {}
+    assert world.states.published == []
+
+
+async def test_an_exception_of_a_series_in_a_calendar_without_tally_leaves_nothing_behind() -> None:
+    world = World()
+    world.reader.untallied.add("o1")
+    world.put_event("o1", event(1, row("ann"), instance="2026-12-01"))
+    assert await world.event("o1") is Ending.NOT_TALLIED
+    assert world.states.meetings == {}
+
+
+async def test_in_which_calendar_a_meeting_lies_is_asked_once() -> None:
+    world = World()
+    world.put_event("e1", event(1, row("ann")))
+    world.put_message("m1", response("ann", "accepted", 10))
+    await world.event("e1")
+    world.reader.untallied.add("e1")
+    world.put_event("e1", event(2, row("ann", "accepted", 10)))
+    assert [await world.message("m1"), await world.event("e1")] == [Ending.PUBLISHED] * 2
+    assert world.reader.asked_for_calendar == ["e1"]
+
+
+@pytest.mark.parametrize("origin", [Origin.BASELINE, Origin.SWEEP, Origin.CATCH_UP])
+async def test_of_what_the_primary_calendar_lists_it_is_not_asked_in_which_calendar_it_lies(
+    origin: Origin,
+) -> None:
+    world = World()
+    world.put_event("e1", event(1, row("ann")))
+    assert await world.event("e1", origin=origin) is Ending.PUBLISHED
+    assert world.reader.asked_for_calendar == []
+
+
 async def test_an_answer_that_a_later_one_overtook_is_told_as_skipped() -> None:
     world = World()
     world.put_event("e1", event(1, row("ann")))

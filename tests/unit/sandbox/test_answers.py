@@ -239,6 +239,33 @@ async def test_answers_to_a_secondary_calendars_meeting_are_mail_only(tenant: Te
     assert (await tenant.rows(made))[MEGAN] == ("none", NEVER)
 
 
+@pytest.mark.parametrize("who", ["alex", "adele", "app"])
+async def test_an_event_tells_in_which_calendar_it_lies(tenant: Tenant, who: str) -> None:
+    club = await tenant.post("alex", "/me/calendars", {"name": "Club"})
+    made = await tenant.meet("megan", path=f"/me/calendars/{club['id']}/events")
+    usual = await tenant.meet("megan")
+    alex = f"/users/{tenant.people['alex'].id}"
+    found = await tenant.get(who, f"{alex}/events/{made['id']}/calendar?$select=name,isTallyingResponses")
+    assert {name: found[name] for name in ("name", "isTallyingResponses")} == {
+        "name": "Club",
+        "isTallyingResponses": False,
+    }
+    assert (await tenant.get(who, f"{alex}/events/{usual['id']}/calendar"))["isTallyingResponses"] is True
+
+
+async def test_a_delegates_list_shows_the_calendar_of_an_event_under_its_own_id(tenant: Tenant) -> None:
+    await tenant.meet("megan")
+    shared = (await tenant.listed("adele", "/me/calendars"))[1]
+    (event,) = await tenant.listed("adele", f"/me/calendars/{shared['id']}/events")
+    assert (await tenant.get("adele", f"/me/events/{event['id']}/calendar"))["id"] == shared["id"]
+
+
+async def test_the_calendar_of_no_event_is_not_found(tenant: Tenant) -> None:
+    made = await tenant.meet("megan")
+    await tenant.ask("alex", "DELETE", f"/me/events/{made['id']}")
+    assert (await tenant.ask("alex", "GET", f"/me/events/{made['id']}/calendar")).status == 404
+
+
 @pytest.mark.parametrize(("believed", "shown"), [(True, "none"), (False, "accepted")])
 async def test_an_outside_answer_is_tallied_only_if_not_believed_otherwise(
     believed: bool, shown: str
