@@ -46,23 +46,25 @@ def list_outdated(
     cancelled: Collection[InstanceKey] = (),
     besides: EventFact | None = None,
 ) -> dict[InstanceKey, EventId | None]:
-    """Give the held occurrences that must be read again because of how their series is now, by date.
+    """Give the held occurrences that must be read again because of how their series is now.
 
-    All of them where it moved (only what is seen since counts) or lists others, those too that were found to
-    be gone, for a series that moves takes place on their dates again; else those to which
-    somebody's own message is held whose answer to the series is new: an occurrence that is no exception
-    shows that answer, and no notification tells of it. An occurrence that does not lie where the series puts
-    it, and is no exception, was read before the series was changed, maybe to what it was. One that has ended,
-    and is not among the cancelled of a later version, takes place again: the series moved there and back.
-    One that was seen before its series, where it lies now or with all its people, was seen too early.
-    None where the series has become a single meeting: its occurrences are no more.
+    None where the series has become a single meeting, for then its occurrences are no more. All of them where
+    it moved or lists other people: only what is seen since then counts, and on the dates of those that ended
+    it may take place again. Otherwise each of which one of these is true:
+
+    * Somebody whose message to it is held shows a new answer on the series. Unless it is an exception it
+      shows that answer too, and no notification tells of it.
+    * It is no exception and does not lie where the series puts it: it was read before the series changed.
+    * It was seen before the series was seen to be as it is now.
+    * It ended, and a later version of the series does not name it as cancelled: the series moved there and
+      back, so that it takes place again.
 
     Args:
         cancelled: occurrences that the series says are cancelled; may be empty because it was not asked.
         besides: an occurrence that was read before its series was, held or not.
 
     Returns:
-        The id of each event; None for one of which no event was ever read.
+        The date of each and the id of its event; None for one of which no event was ever read.
     """
     whole = state.facts.instance(WHOLE)
     if whole.head is None or series.details.type is not EventType.SERIES:
