@@ -23,13 +23,15 @@ _TOKEN: Final = re.compile(
     r"|(?P<instant>\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)?|\d{4}-\d\d-\d\d)|(?P<number>-?\d+)|(?P<mark>[(),:]))"
 )
 _TOKENS_MAX: Final = 400
+_DEPTH_MAX: Final = 100
 _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "eq": lambda a, b: a == b,
     "ne": lambda a, b: a != b,
-    "gt": lambda a, b: a is not None and a > b,
-    "ge": lambda a, b: a is not None and a >= b,
-    "lt": lambda a, b: a is not None and a < b,
-    "le": lambda a, b: a is not None and a <= b,
+    # what is null is neither before nor after anything
+    "gt": lambda a, b: None not in (a, b) and a > b,
+    "ge": lambda a, b: None not in (a, b) and a >= b,
+    "lt": lambda a, b: None not in (a, b) and a < b,
+    "le": lambda a, b: None not in (a, b) and a <= b,
 }
 _FUNCTIONS: Final[dict[str, Callable[[str, str], bool]]] = {
     "startswith": str.startswith,
@@ -73,14 +75,16 @@ def parse_filter(text: str, fields: Mapping[str, Field[T]], *, type_name: str) -
     """
     tokens = _tokens(text)
     if len(tokens) > _TOKENS_MAX:
-        raise GraphFault(
-            400, "ErrorInvalidUrlQueryFilter", "The restriction is too complex for this operation."
-        )
+        raise _too_complex()
     reader = _Reader(tokens, fields, type_name)
     test = reader.read_or()
     if reader.peek() is not None:
         raise _syntax(text)
     return Filter(test, tuple(reader.names))
+
+
+def _too_complex() -> GraphFault:
+    return GraphFault(400, "ErrorInvalidUrlQueryFilter", "The restriction is too complex for this operation.")
 
 
 def _syntax(text: str) -> GraphFault:
@@ -108,12 +112,26 @@ class _Reader:
         self._fields = fields
         self._type_name = type_name
         self._at = 0
+        self._depth = 0
         self.names: list[str] = []
 
     def peek(self) -> str | None:
         return self._tokens[self._at][1] if self._at < len(self._tokens) else None
 
     def read_or(self) -> Test:
+        """Read a whole clause; a part in parentheses is one, too.
+
+        Raises:
+            GraphFault: 400, also for clauses nested so deeply that reading them would exhaust the stack.
+        """
+        self._depth += 1
+        if self._depth > _DEPTH_MAX:
+            raise _too_complex()
+        test = self._read_alternatives()
+        self._depth -= 1
+        return test
+
+    def _read_alternatives(self) -> Test:
         tests = [self._read_and()]
         while self._take("or"):
             tests.append(self._read_and())
@@ -156,7 +174,9 @@ class _Reader:
         if field.kind not in ("text", "exact"):
             raise _syntax(f"{name}({word})")
         self._need(",")
-        value, apply = str(self._literal(field.kind, word)), _FUNCTIONS[name]
+        value, apply = self._literal(field.kind, word), _FUNCTIONS[name]
+        if value is None:
+            raise _syntax(f"{name}({word}, null)")
         self._need(")")
         if self._take("eq") and self._next()[1] != "true":
             raise _syntax(f"{name}({word}) eq")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from functools import cache
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -18,9 +18,10 @@ _WALL: Final = re.compile(r"^(\d{4}-\d{2}-\d{2})(?:T(\d{2}:\d{2}(?::\d{2})?)(?:\
 _INSTANT: Final = re.compile(
     r"^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,9}))?(Z|[+-]\d{2}:\d{2})$"
 )
+_NEVER: Final = re.compile(r"^0001-01-01(?:T00:00:00(?:\.0{1,9})?(?:Z|[+-]00:00))?$")
 
 
-@cache
+@lru_cache(maxsize=1024)  # names come from outside: not all of them may be kept
 def find_zone(name: str) -> tzinfo | None:
     """Give the zone of a Windows or IANA name; None where there is none of that name."""
     if name.upper() in {"UTC", "GMT", "TZONE://MICROSOFT/UTC"}:
@@ -117,12 +118,17 @@ def parse_instant(text: str, *, path: str) -> datetime:
         if found is None:
             raise ValueError(text)  # noqa: TRY301 - the same answer for both kinds of nonsense
         local = _assemble(found[1], found[2], found[3])
+        offset = "+00:00" if found[4] == "Z" else found[4]
+        return datetime.fromisoformat(local.isoformat() + offset).astimezone(UTC)
     except ValueError:
         raise GraphFault(
             400, "ErrorInvalidParameter", f"The value '{text}' of parameter '{path}' is invalid."
         ) from None
-    offset = "+00:00" if found[4] == "Z" else found[4]
-    return datetime.fromisoformat(local.isoformat() + offset).astimezone(UTC)
+
+
+def is_never(text: str) -> bool:
+    """Tell whether a text is Graph's year 1, as a date or an instant, in any client's spelling."""
+    return _NEVER.match(text) is not None
 
 
 def parse_day(text: str, *, path: str) -> date:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.sandbox.tenant import SEQUENCE, START_WHOLE, Tenant, properties
+from tests.unit.sandbox.tenant import SEQUENCE, START_WHOLE, Tenant, properties, weekly
 
 MEGAN = "meganb@contoso.onmicrosoft.com"
 CHRISTIE = "christiec@contoso.onmicrosoft.com"
@@ -102,6 +102,24 @@ async def test_people_come_and_go(tenant: Tenant) -> None:
     await _change(tenant, made, attendees=both)
     assert (await tenant.rows(made))[MEGAN][0] == "none"
     assert (await tenant.copy_of("megan", made))["isCancelled"] is False
+
+
+@pytest.mark.parametrize("spelling", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+00:00"])
+async def test_rows_may_be_given_back_as_they_were_read(tenant: Tenant, spelling: str) -> None:
+    made = await tenant.meet("megan")
+    rows = (await tenant.get("alex", f"/me/events/{made['id']}"))["attendees"]
+    rows[0]["status"]["time"] = spelling  # the second is that of Microsoft's SDK for Python
+    more = {"type": "required", "emailAddress": {"address": tenant.people["christie"].address}}
+    await _change(tenant, made, attendees=[*rows, more])
+    assert set(await tenant.rows(made)) == {MEGAN, CHRISTIE}
+
+
+async def test_a_series_given_back_as_it_was_read_is_the_same(tenant: Tenant) -> None:
+    made = await tenant.meet("megan", recurrence=weekly())
+    await _change(tenant, made, subject="Budget 2027", recurrence=made["recurrence"])
+    held = await tenant.get("alex", f"/me/events/{made['id']}")
+    assert held["recurrence"] == made["recurrence"]
+    assert (await tenant.inbox("megan"))[0]["meetingRequestType"] == "informationalUpdate"
 
 
 async def test_reminders_and_categories_are_nobodys_business(tenant: Tenant) -> None:

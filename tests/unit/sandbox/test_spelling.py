@@ -61,7 +61,11 @@ def test_wall_times_are_read_and_written_in_windows_and_other_zones() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "noon", "2026-13-01T00:00:00Z", "2026-07-01T12:00:00", "2026-07-01T25:00:00Z"]
+    "text",
+    [
+        *("", "noon", "2026-13-01T00:00:00Z", "2026-07-01T12:00:00", "2026-07-01T25:00:00Z"),
+        *("2026-07-01T12:00:00+24:00", "2026-07-01T12:00:00-99:99"),
+    ],
 )
 def test_what_is_no_instant_is_refused(text: str) -> None:
     with pytest.raises(GraphFault):
@@ -139,6 +143,7 @@ def test_a_foreign_uid_is_wrapped_and_shown_as_it_is() -> None:
         ("tags/any(t:t eq 'red' and t eq 'blue')", False),
         ("from eq null", True),
         ("from ne 'x'", True),
+        ("from gt 'x' or from le 'x' or received gt null or received le null", False),
         ("isRead eq true and size lt 3 or size eq 5", True),
     ],
 )
