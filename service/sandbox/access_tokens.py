@@ -140,7 +140,8 @@ class TokenMint:
         )
 
     def _judge(self, claims: Mapping[str, Any], origin: str) -> None:
-        if claims.get("aud") not in _AUDIENCES or claims.get("tid") != self.tenant_id:
+        is_access = claims.get("idtyp") in ("app", "user")  # our keys sign id and validation tokens, too
+        if not is_access or claims.get("aud") not in _AUDIENCES or claims.get("tid") != self.tenant_id:
             raise build_challenge(origin, "Access token validation failure. Invalid audience.")
         if claims["exp"] <= self._clock.machine_now().timestamp():
             raise build_challenge(origin, "Lifetime validation failed, the token is expired.")

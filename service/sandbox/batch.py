@@ -128,7 +128,7 @@ def _address(request: GraphRequest, url: Any, id_: str) -> GraphRequest:
     if split.scheme or split.netloc or split.fragment:
         raise _malformed(f"Request id : {id_} must have a relative url.")
     segments = tuple(unquote(segment) for segment in split.path.strip("/").split("/"))
-    if segments[0] == "$batch":
+    if segments[0].lower() == "$batch":
         raise _malformed("A batch cannot hold another batch.")
     query = tuple(parse_qsl(split.query, keep_blank_values=True))
     absolute = f"{request.base_url}/{url.lstrip('/')}"

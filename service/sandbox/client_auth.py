@@ -111,7 +111,7 @@ class ClientAuthentication:
         now = self._now().timestamp()
         try:
             is_current = float(claims.get("nbf", 0)) - ASSERTION_SKEW_S <= now < float(claims["exp"])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             is_current = False
         if not is_current:
             raise _refuse_client(700024, "Client assertion is not within its valid time range.")

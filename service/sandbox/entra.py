@@ -244,7 +244,8 @@ class Entra:
         form = request.form
         self.clients.identify(request)
         person = self._find_person(form.get("login_hint", ""))
-        if form.get("response_type") != "code" or not form.get("redirect_uri") or person is None:
+        is_whole = form.get("response_type") == "code" and _is_target(form.get("redirect_uri", ""))
+        if not is_whole or person is None:
             raise EntraFault(
                 "invalid_request",
                 90014,
@@ -268,3 +269,8 @@ class Entra:
         return EntraResponse(
             status=302, headers={"Location": f"{form['redirect_uri']}{joint}{urlencode(back)}"}
         )
+
+
+def _is_target(redirect_uri: str) -> bool:
+    """Tell whether a browser could be sent there: a header holds no line break and nothing unprintable."""
+    return bool(redirect_uri) and redirect_uri.isascii() and redirect_uri.isprintable()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 
 from service.sandbox.bodies import as_page
@@ -18,6 +18,7 @@ from service.sandbox.wire import GraphFault
 
 WRITTEN: Final = (*DEFAULTS, "body", "location", "locations")
 ATTENDEES_MAX: Final = 500
+_DURATION_MAX: Final = timedelta(days=5 * 366)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +120,12 @@ def _check_slot(slot: Slot) -> None:
     if slot.end < slot.start:
         raise GraphFault(
             400, "ErrorCalendarEndDateIsEarlierThanStartDate", "The end date is earlier than the start date."
+        )
+    if slot.end - slot.start > _DURATION_MAX:
+        raise GraphFault(
+            400,
+            "ErrorCalendarDurationIsTooLong",
+            "The duration of a calendar item is longer than the maximum of 5 years.",
         )
     if not slot.is_all_day:
         return

@@ -21,6 +21,7 @@ from service.sandbox.wire import GraphFault, GraphRequest
 T = TypeVar("T")
 TOP_MAX: Final = 1000
 PAGE: Final = 10
+_DIGITS_MAX: Final = 20
 _CAST: Final = re.compile(r"^(?:microsoft\.)?graph\.(\w+)$", re.IGNORECASE)
 _SPELLED: Final = {shape.lower(): shape for shape in SHAPES}
 _PREFERENCE: Final = re.compile(r'\s*([\w.-]+)\s*(?:=\s*("([^"]*)"|[^\s,;]+))?\s*(?:[,;]|$)')
@@ -64,17 +65,25 @@ def parse_preferences(header: str) -> Preferences:
             case "outlook.body-content-type":
                 text = value.lower() == "text"
             case "odata.maxpagesize":
-                page = _number(value, "odata.maxpagesize", minimum=1)
+                page = read_number(value, "odata.maxpagesize", minimum=1)
             case _:
                 continue
         applied.append(f"{name}={raw}")
     return Preferences(zone=zone, is_immutable=immutable, is_text=text, page=page, applied=tuple(applied))
 
 
-def _number(text: str, name: str, *, minimum: int, maximum: int = 2**31) -> int:
-    if not text.isascii() or not text.isdigit() or not minimum <= int(text) <= maximum:
+def read_number(text: str, name: str, *, minimum: int, maximum: int = 2**31) -> int:
+    """Read a whole number of an option.
+
+    Raises:
+        GraphFault: 400 for what is none, or is out of range.
+    """
+    is_number = text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX
+    if not is_number or not minimum <= int(text) <= maximum:
         raise GraphFault(
-            400, "ErrorInvalidUrlQuery", f"The value '{text}' of '{name}' must be a number from {minimum} on."
+            400,
+            "ErrorInvalidUrlQuery",
+            f"The value '{text[:64]}' of '{name}' must be a number from {minimum} to {maximum}.",
         )
     return int(text)
 
@@ -143,7 +152,7 @@ class Options:
 
     def _read_number(self, name: str, minimum: int, maximum: int) -> int | None:
         value = self.values.get(name)
-        return None if value is None else _number(value, name, minimum=minimum, maximum=maximum)
+        return None if value is None else read_number(value, name, minimum=minimum, maximum=maximum)
 
     def page(self, items: Sequence[T], *, size: int) -> tuple[Sequence[T], str | None]:
         """Give one page and the link to the next; None where this is the last."""
@@ -196,12 +205,19 @@ def parse_select(text: str | None, type_name: str) -> tuple[str, ...] | None:
         owner = cast or type_name
         if name == "*":
             return None
-        if owner not in SHAPES or name not in members_of(owner):
+        if not _is_of(owner, type_name) or name not in members_of(owner):
             raise _bad_select(part, type_name)
         names.append(name)
     if not names:
         raise _bad_select(text, type_name)
     return tuple(names)
+
+
+def _is_of(cast: str, type_name: str) -> bool:
+    """Tell whether a cast leads from a type to itself or to one that is derived from it."""
+    while cast in SHAPES and cast != type_name:
+        cast = SHAPES[cast][0]
+    return cast == type_name
 
 
 def split_cast(text: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from service.sandbox.notifications import spell_instant
 from service.sandbox.wire import GraphResponse
@@ -55,7 +55,7 @@ class RequestLog:
 
 def _list_parts(path: str, body: Any, response: GraphResponse) -> list[dict[str, Any]]:
     """Give the parts of a batch with their statuses, in the order in which they were asked."""
-    if not path.lower().rstrip("/").endswith("$batch") or not isinstance(response.body, Mapping):
+    if not unquote(path).lower().rstrip("/").endswith("$batch") or not isinstance(response.body, Mapping):
         return []
     asked = body.get("requests") if isinstance(body, Mapping) else None
     answers = response.body.get("responses")

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from uuid import uuid4
 
 from aiohttp import web
+from aiohttp.log import server_logger
 
 from service.sandbox.assembly import Parts
 from service.sandbox.control import Control, ControlRequest
@@ -42,11 +43,17 @@ class Face:
         self._control = Control(parts)
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer a request; what no part can take is refused in Graph's shape."""
+        """Answer a request; what no part can take is refused in Graph's shape, and so is a bug of ours."""
         try:
             return await self._route(request)
         except GraphFault as fault:
             return self._to_graph_answer(self._refuse(fault, request))
+        except (ConnectionError, web.HTTPException):
+            raise
+        except Exception:
+            server_logger.exception("The sandbox could not answer %s", request.method)
+            bug = GraphFault(500, "InternalServerError", "The sandbox failed; its log says why.")
+            return self._to_graph_answer(self._refuse(bug, request))
 
     async def _route(self, request: web.BaseRequest) -> web.Response:
         """Find out for whom a request is, and let that part answer."""

@@ -13,7 +13,7 @@ from service.sandbox.faults import FaultBoard
 from service.sandbox.handshake import build_timeout
 from service.sandbox.item_options import read_filter
 from service.sandbox.notifications import spell_instant
-from service.sandbox.odata import parse_preferences
+from service.sandbox.odata import parse_preferences, read_number
 from service.sandbox.registration import Application
 from service.sandbox.routing import Router
 from service.sandbox.subscription_book import (
@@ -266,6 +266,6 @@ def _read_skip(request: GraphRequest) -> int:
     if not request.query:
         return 0
     name, value = request.query[0]
-    if len(request.query) > 1 or name != "$skiptoken" or not value.isdigit():
+    if len(request.query) > 1 or name != "$skiptoken":
         raise GraphFault(400, "BadRequest", f"The query option '{name}' is not supported.")
-    return int(value)
+    return read_number(value, name, minimum=0)

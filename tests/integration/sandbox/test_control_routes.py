@@ -174,7 +174,7 @@ async def test_every_graph_request_is_noted_with_the_parts_of_batches(asking: As
         {"id": "one", "method": "GET", "url": "/users/alexw@contoso.onmicrosoft.com/messages?$top=1"},
         {"id": "two", "method": "GET", "url": "/nowhere"},
     ]
-    await asking.graph("POST", "/$batch", {"requests": parts})
+    await asking.graph("POST", "/%24batch", {"requests": parts})
     await asking.graph("GET", "/me/messages?$top=2", token=asking.token_of("alex"))
     await asking.graph("GET", "/me", token="nonsense")
     batch, messages, refused = await asking.control("/requests")
@@ -182,7 +182,7 @@ async def test_every_graph_request_is_noted_with_the_parts_of_batches(asking: As
     assert (batch["caller"], batch["method"], batch["path"], batch["status"]) == (
         "app",
         "POST",
-        "/v1.0/$batch",
+        "/v1.0/%24batch",
         200,
     )
     assert batch["batch"] == [

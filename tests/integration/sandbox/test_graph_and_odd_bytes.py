@@ -84,3 +84,16 @@ async def test_a_token_of_a_key_that_nobody_shows_opens_nothing(asking: Asking, 
     answer = await asking.graph("GET", "/me", token=forged)
     assert (answer.status, answer.code) == (401, "InvalidAuthenticationToken")
     assert answer.headers["WWW-Authenticate"]
+
+
+async def test_a_bug_of_the_sandbox_is_said_in_graphs_shape(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stumble(*_: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(asking.sandbox.parts.router, "_find", stumble)
+    answer = await asking.graph("GET", "/users")
+    assert (answer.status, answer.code) == (500, "InternalServerError")
+    assert "request-id" in answer.headers
+    assert "a bug" in caplog.text

@@ -100,6 +100,7 @@ async def test_one_part_may_be_throttled_alone(tenant: Tenant) -> None:
         {"requests": [_get("1", "https://graph.elsewhere.test/v1.0/me")]},
         {"requests": [_get("1", "//elsewhere.test/v1.0/me")]},
         {"requests": [{"id": "1", "method": "POST", "url": "/$batch"}]},
+        {"requests": [{"id": "1", "method": "POST", "url": "/$BATCH"}]},
         {"requests": [{"id": "1", "method": "POST", "url": f"{ALEX}/events", "body": {}}]},
         {"requests": [_get("1", ALEX), _get("2", ALEX, dependsOn=["9"])]},
         {"requests": [_get("1", ALEX), _get("2", ALEX), _get("3", ALEX, dependsOn=["1", "2"])]},

@@ -271,6 +271,11 @@ def test_a_code_with_a_challenge_needs_its_verifier(login: Login) -> None:
     assert redeem(login, code, code_verifier=verifier).status == 200
 
 
+@pytest.mark.parametrize("target", ["", "http://localhost/\r\nX-Injected: y", "http://localhost/\u00e9"])
+def test_nobody_is_sent_to_what_no_header_can_hold(login: Login, target: str) -> None:
+    assert authorize(login, redirect_uri=target).body["error_codes"] == [90014]
+
+
 def test_nobody_is_signed_in_who_is_not_of_the_tenant(login: Login) -> None:
     assert authorize(login, login_hint="stranger@x.org").body["error_codes"] == [90014]
 
@@ -316,6 +321,17 @@ def test_a_token_for_somebody_else_is_refused(login: Login) -> None:
     assert "Invalid audience" in refusal_of(login, token)
     id_token = login.mint.issue_id_token(ALEX, login.application, ORIGIN, None)
     assert "Invalid audience" in refusal_of(login, id_token)
+    vouching = KEYS.sign({"aud": "https://graph.microsoft.com", "tid": TENANT, "uti": "x", "exp": 2**40})
+    assert "Invalid audience" in refusal_of(login, vouching)  # as a validation token is
+
+
+def test_an_assertion_may_name_any_number_as_its_end(login: Login) -> None:
+    assertion = jwt.encode({"iss": "app", "exp": 10**400}, "k" * 32, algorithm="HS256")
+    kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    answer = login.token(
+        grant_type="client_credentials", client_assertion=assertion, client_assertion_type=kind
+    )
+    assert answer.body["error_codes"] == [700024]
 
 
 def test_revoking_strikes_one_subject_and_only_what_was_issued_before(login: Login) -> None:
