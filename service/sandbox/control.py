@@ -50,7 +50,9 @@ _MAIL_MEMBERS: Final[dict[str, type | tuple[type, ...]]] = {
     "subject": str,
     "body": str,
 }
-ADVANCE_MAX_S: Final = 10 * 365 * 86_400
+_YEAR_S: Final = 365 * 86_400
+ADVANCE_MAX_S: Final = 10 * _YEAR_S
+LAST_YEAR: Final = 4_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,10 +138,11 @@ class Control:
         members = check_members(body, _MAIL_MEMBERS, needed=("to", "from"))
         to = [members["to"]] if isinstance(members["to"], str) else members["to"]
         check_addresses("to", to)
+        world = self._parts.tenant.world
+        for address in to:  # to everybody or to nobody
+            world.mailbox(world.find_user(address).id)
         sent = [
-            self._parts.tenant.world.send_mail(
-                address, members["from"], members.get("subject", ""), members.get("body", "")
-            )
+            world.send_mail(address, members["from"], members.get("subject", ""), members.get("body", ""))
             for address in to
         ]
         return {"ids": [message.id for message in sent]}
@@ -172,6 +175,8 @@ class Control:
         if ahead_s is not None and not (math.isfinite(ahead_s) and abs(ahead_s) <= SKEW_MAX_S):
             raise ValueError(f"'date_ahead_s' must be from -{SKEW_MAX_S} to {SKEW_MAX_S}")
         clock = self._parts.tenant.clock
+        if clock.now().year + seconds / _YEAR_S > LAST_YEAR:
+            raise ValueError(f"'advance_s' must not lead beyond the year {LAST_YEAR}")
         clock.advance(seconds)
         clock.date_ahead_s = clock.date_ahead_s if ahead_s is None else float(ahead_s)
         self._parts.deliveries.delivery.wake()

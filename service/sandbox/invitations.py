@@ -18,10 +18,12 @@ def receive_request(box: Mailbox, sent: Event, *, resets: bool) -> Event:
         sent: the organizer's event: single, series, or one instance of a series.
         resets: the time is new, so that an answer given before is none any more.
     """
-    copy = _copy_in(box, sent)
+    copy = find_copy(box, sent)
     if copy is None:
         copy = _new_copy(box, sent)
         box.add_event(copy)
+        for exception in sent.exceptions.values():  # a series is sent with what became of its occurrences
+            receive_request(box, exception, resets=False)
         return copy
     moved = resets or not copy.slot.same_time(sent.slot) or copy.recurrence != sent.recurrence
     if moved and copy.recurrence is not None:
@@ -48,10 +50,12 @@ def receive_request(box: Mailbox, sent: Event, *, resets: bool) -> Event:
 
 def receive_cancellation(box: Mailbox, sent: Event) -> None:
     """Mark an attendee's copy as cancelled; a copy that is not there stays away."""
-    copy = _copy_in(box, sent)
+    copy = find_copy(box, sent)
     if copy is None or copy.is_cancelled:
         return
     for one in [copy, *copy.exceptions.values()]:
+        if one.is_cancelled:
+            continue
         one.is_cancelled = True
         one.content = one.content | {"subject": f"Canceled: {one.content['subject']}", "showAs": "free"}
     copy.sequence, copy.sent_at = sent.sequence, sent.sent_at
@@ -59,8 +63,8 @@ def receive_cancellation(box: Mailbox, sent: Event) -> None:
     box.touch_instances(copy)
 
 
-def _copy_in(box: Mailbox, sent: Event) -> Event | None:
-    """Find what answers to the organizer's event here; an occurrence is made an exception for it."""
+def find_copy(box: Mailbox, sent: Event) -> Event | None:
+    """Find what stands for another's event here; an occurrence is made an exception for it."""
     alone = box.find_by_uid(sent.uid.ical_uid(sent.day))
     if alone is not None or sent.day is None:
         return alone
@@ -85,7 +89,7 @@ def _new_copy(box: Mailbox, sent: Event) -> Event:
         change_key=box.event_key(),
         master=None,
         exceptions={},
-        cancelled=set(),
+        cancelled=set(sent.cancelled),
         own_members=set(),
         extended={},
         is_virtual=False,
@@ -95,7 +99,8 @@ def _new_copy(box: Mailbox, sent: Event) -> Event:
 def _rows(sent: Event, box: Mailbox) -> list[Attendee]:
     """Give the rows of an attendee's copy: the organizer too, and nobody's answer."""
     organizer = Attendee(person=sent.organizer)
-    return [organizer, *(Attendee(person=row.person, type=row.type) for row in sent.attendees)]
+    others = (row for row in sent.attendees if row.person != sent.organizer)
+    return [organizer, *(Attendee(person=row.person, type=row.type) for row in others)]
 
 
 def _drop_instances(box: Mailbox, series: Event) -> None:

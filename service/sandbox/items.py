@@ -164,6 +164,7 @@ class Message:
     Attributes:
         id: immutable form.
         sent_at, received_at: whole seconds.
+        flag: Graph's followupFlag.
         meeting: None for ordinary mail.
         extended: extended properties.
     """
@@ -188,6 +189,7 @@ class Message:
     is_out_of_date: bool = False
     importance: str = "normal"
     categories: list[str] = field(default_factory=list)
+    flag: Json = field(default_factory=lambda: {"flagStatus": "notFlagged"})
     meeting: MeetingPart | None = None
     extended: Properties = field(default_factory=dict)
 

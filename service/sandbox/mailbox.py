@@ -64,6 +64,7 @@ class Mailbox:
         self._regular: dict[str, str] = {}
         self._from_regular: dict[str, str] = {}
         self._shared_ids: dict[str, tuple[str, str]] = {}
+        self._left_as: dict[str, str] = {}
         self._shown_as: dict[tuple[str, str], str] = {}
         self._occurrences: dict[str, tuple[str, date]] = {}
         self._occurrence_ids: dict[tuple[str, date], str] = {}
@@ -295,8 +296,32 @@ class Mailbox:
     def discard_event(self, event: Event) -> None:
         """Move an event to Deleted Items: out of every list, under a new regular id, still read by id."""
         self.remove_event(event)
+        self._left_as[event.id] = self.regular_id(event.id)
         self._assign_regular(event.id)
         self.discarded[event.id] = event
+
+    def left_as(self, item_id: str) -> str:
+        """Give the regular id under which an event was last seen in a calendar."""
+        return self._left_as.get(item_id) or self.regular_id(item_id)
+
+    def forget_discarded(self, event: Event) -> bool:
+        """Delete for good what lies in Deleted Items; False for an event that does not."""
+        return self.discarded.pop(event.id, None) is not None
+
+    def need_kept(self, event: Event) -> None:
+        """Refuse to change, cancel or forward what lies in Deleted Items.
+
+        Raises:
+            GraphFault: 400.
+
+        Source: https://learn.microsoft.com/exchange/client-developer/web-service-reference/responsecode
+        """
+        if event.id in self.discarded:
+            raise GraphFault(
+                400,
+                "ErrorCalendarCannotUpdateDeletedItem",
+                "A calendar item in the Deleted Items folder can't be updated.",
+            )
 
     def remove_event(self, event: Event) -> None:
         """Take an event, and with a series its exceptions, out of the mailbox."""

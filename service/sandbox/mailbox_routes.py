@@ -9,6 +9,7 @@ from service.sandbox.call import Call, Routes
 from service.sandbox.filters import Field, parse_filter
 from service.sandbox.items import Json
 from service.sandbox.moments import need_zone
+from service.sandbox.occurrences import find_event
 from service.sandbox.odata import PAGE, Options, parse_order, parse_select
 from service.sandbox.people import User
 from service.sandbox.permissions import READ_MAIL, READ_SETTINGS, READ_USER, WRITE_MAIL, WRITE_SETTINGS, Need
@@ -234,11 +235,13 @@ def translate_ids(call: Call) -> GraphResponse:
 
 
 def _translate(call: Call, given: str, target: str) -> Json:
-    item_id = call.box.item_id(given)
-    if item_id not in call.box.messages and item_id not in call.box.events:
+    box = call.box
+    item_id = box.item_id(given)
+    is_event = find_event(box, item_id) is not None or box.resolve_shared(item_id) is not None
+    if item_id not in box.messages and not is_event:
         details = {"code": "ErrorInvalidIdMalformed", "message": "Id is malformed."}
         return {"sourceId": given, "errorDetails": details}
     return {
         "sourceId": given,
-        "targetId": item_id if target == "restImmutableEntryId" else call.box.regular_id(item_id),
+        "targetId": item_id if target == "restImmutableEntryId" else box.regular_id(item_id),
     }

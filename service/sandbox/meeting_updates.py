@@ -49,8 +49,9 @@ def update_event(world: World, box: Mailbox, event: Event, given: EventInput, *,
     """Change an event and tell whom it concerns; gives the event, which may have become an exception.
 
     Raises:
-        GraphFault: 400 for a recurrence on an instance.
+        GraphFault: 400 for a recurrence on an instance, and for what lies in Deleted Items.
     """
+    box.need_kept(event)
     if given.has_recurrence and event.master is not None and given.recurrence is not None:
         raise GraphFault(400, "ErrorInvalidRequest", "The recurrence of an occurrence can't be changed.")
     event = make_exception(box, event)

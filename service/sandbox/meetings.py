@@ -11,7 +11,7 @@ from dataclasses import replace
 from service.sandbox.bodies import comment_page
 from service.sandbox.event_input import EventInput, new_content
 from service.sandbox.extended import MeetingUid
-from service.sandbox.invitations import receive_cancellation, receive_request
+from service.sandbox.invitations import find_copy, receive_cancellation, receive_request
 from service.sandbox.items import Attendee, Calendar, Event, MeetingPart, Slot, Status
 from service.sandbox.mailbox import Mailbox
 from service.sandbox.meeting_mail import (
@@ -162,6 +162,7 @@ def cancel_event(world: World, box: Mailbox, event: Event, *, by: User, comment:
     Raises:
         GraphFault: 400 for an attendee, and for what is no meeting.
     """
+    box.need_kept(event)
     if not event.is_organizer or not event.is_meeting:
         raise GraphFault(
             400,
@@ -182,6 +183,8 @@ def cancel_event(world: World, box: Mailbox, event: Event, *, by: User, comment:
 
 def delete_event(world: World, box: Mailbox, event: Event, *, by: User) -> None:
     """Delete an event; of a meeting the organizer's deletion tells the attendees."""
+    if box.forget_discarded(event):
+        return
     event = make_exception(box, event)
     _take_out_of_series(event)
     box.remove_event(event)
@@ -200,18 +203,19 @@ def _take_out_of_series(event: Event) -> None:
 def forward_event(
     world: World, box: Mailbox, event: Event, to: Sequence[Person], *, by: User, comment: str = ""
 ) -> None:
-    """Forward a meeting: who gets it is on the organizer's list from then on, as optional."""
+    """Forward a meeting or one occurrence: who gets it is on the organizer's list from then on, as optional.
+
+    Raises:
+        GraphFault: 400 for what lies in Deleted Items.
+    """
+    box.need_kept(event)
     organizer = world.organizer_box(event)
-    held = organizer.find_by_uid(event.uid.ical_uid(event.day)) if organizer else None
-    held = held or (organizer.find_by_uid(event.uid.ical_uid()) if organizer else None) or event
+    held = (find_copy(organizer, event) if organizer else None) or event
     if organizer is not None and held.is_organizer:
-        known = {row.person.address.casefold() for row in held.attendees}
-        held.attendees += [
-            Attendee(person=person, type="optional")
-            for person in to
-            if person.address.casefold() not in known
-        ]
+        for one in (held, *held.exceptions.values()):
+            _add_rows(one, to)
         organizer.touch_event(held)
+        organizer.touch_instances(held)
     part = meeting_part(event, kind="meetingRequest", message_class=REQUEST_CLASS)
     mail = _mail(
         event, by=by, subject=f"FW: {event.content['subject']}", content=comment_page(comment), part=part
@@ -223,3 +227,12 @@ def forward_event(
         deliver_to(world, user, mail, internet_message_id=message_id)
         if user.has_mailbox:
             receive_request(world.mailbox(user.id), held, resets=False)
+
+
+def _add_rows(event: Event, people: Sequence[Person]) -> None:
+    known = {row.person.address.casefold() for row in event.attendees}
+    event.attendees += [
+        Attendee(person=person, type="optional")
+        for person in people
+        if person.address.casefold() not in known
+    ]

@@ -72,7 +72,7 @@ def render_message(view: View, message: Message, *, cast: str = "") -> Json:
     entity["from"] = message.from_.render() if message.from_ else None
     entity["toRecipients"] = [person.render() for person in message.to]
     entity |= {"ccRecipients": [], "bccRecipients": [], "replyTo": []}
-    entity["flag"] = {"flagStatus": "notFlagged"}
+    entity["flag"] = dict(message.flag)
     return entity
 
 

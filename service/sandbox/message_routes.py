@@ -143,6 +143,7 @@ def patch_message(call: Call) -> GraphResponse:
         message.is_read = given["isRead"]
     message.importance = given.get("importance") or message.importance
     message.categories = given.get("categories", message.categories) or []
+    message.flag = message.flag | (given.get("flag") or {})
     call.box.touch_message(message, only_read=set(given) == {"isRead"})
     return _answer(call, message, options)
 

@@ -79,10 +79,11 @@ def overlaps(event: Event, start: datetime, end: datetime) -> bool:
 
 def find_event(box: Mailbox, item_id: str) -> Event | None:
     """Find an event, exception or occurrence by immutable id; None where there is none."""
-    held = box.events.get(item_id) or box.discarded.get(item_id)
+    held = box.events.get(item_id)
     if held is not None:
         return held
     known = box.resolve_occurrence(item_id)
-    if known is None or known[0] not in box.events:
-        return None
-    return occurrence_of(box, box.events[known[0]], known[1])
+    series = box.events.get(known[0]) if known else None
+    found = occurrence_of(box, series, known[1]) if known and series else None
+    # a series that was moved takes place again on a date that was cancelled before
+    return found or box.discarded.get(item_id)

@@ -171,7 +171,7 @@ def parse_recurrence(value: dict[str, Any], *, start: datetime, zone: str, is_al
     return Recurrence(
         type=pattern["type"],
         interval=pattern.get("interval") or 1,
-        days=tuple(DAYS.index(day) for day in pattern.get("daysOfWeek") or ()),
+        days=tuple(DAYS.index(day) for day in dict.fromkeys(pattern.get("daysOfWeek") or ())),
         day_of_month=pattern.get("dayOfMonth") or 0,
         month=pattern.get("month") or 0,
         index=pattern.get("index") or "first",

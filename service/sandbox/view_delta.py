@@ -134,7 +134,8 @@ def _draw(call: Call, scope: Scope, item_id: str, removed: str) -> Json:
     event = None if removed else find_event(scope.owner, item_id)
     if event is None:
         shown = call.box.shared_id(scope.owner.user.id, item_id) if scope.owner is not call.box else item_id
-        return {**kind, "id": call.view.id(shown), "@removed": {"reason": removed or "deleted"}}
+        told = shown if call.preferences.is_immutable else call.box.left_as(shown)
+        return {**kind, "id": told, "@removed": {"reason": removed or "deleted"}}
     entity = render_event(call.view, event, owner_id=scope.owner.user.id, sees_private=scope.sees_private)
     if event.type == "occurrence":
         entity = {name: entity[name] for name in _SPARSE}

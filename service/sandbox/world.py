@@ -96,11 +96,16 @@ class World:
             auto_answer: what a room answers by itself; rooms accept unless told otherwise.
 
         Raises:
-            GraphFault: 400 where an address is taken or an option unknown; 404 for an unknown delegate.
+            GraphFault: 400 where an address is taken, an option unknown, or there is no calendar to delegate;
+                404 for an unknown delegate.
         """
         option: Delivery = _choose(delivery, _DELIVERIES)
         _choose(delegate_role, (*READER_ROLES, "none", "freeBusyRead", "limitedRead"))
         need_zone(time_zone)
+        if delegates and (not has_mailbox or purpose == "list"):
+            raise GraphFault(
+                400, "ErrorInvalidArgument", "Without a mailbox there is no calendar to delegate."
+            )
         people = [self._need_delegate(delegate) for delegate in delegates]
         user = User(
             id=str(UUID(user_id)) if user_id else self.ids.guid(),

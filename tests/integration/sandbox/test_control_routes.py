@@ -63,6 +63,16 @@ async def test_ordinary_mail_lands_in_the_inbox(asking: Asking) -> None:
             {"name": "A", "address": "a@contoso.com", "delegates": ["nobody@x.org"]},
             "does not exist",
         ),
+        (
+            "/users",
+            {
+                "name": "A",
+                "address": "a@contoso.com",
+                "has_mailbox": False,
+                "delegates": ["adelev@contoso.onmicrosoft.com"],
+            },
+            "no calendar to delegate",
+        ),
         ("/users", ["A"], "expected an object"),
         ("/users", {"name": "A", "address": "a"}, "'address' must be an address"),
         ("/users", {"name": "A", "address": "a@contoso.com", "aliases": [1]}, "'aliases' must be"),
@@ -92,6 +102,19 @@ async def test_what_control_does_not_know_it_refuses(
     refused = await asking.ask_control(path, body)
     assert 400 <= refused.status < 500
     assert complaint in refused.message
+
+
+async def test_mail_goes_to_everybody_or_to_nobody(asking: Asking) -> None:
+    mail = {"to": ["adelev@contoso.onmicrosoft.com", "nobody@x.org"], "from": "a@b.org"}
+    assert (await asking.ask_control("/mail", mail)).status == 404
+    inbox = await asking.graph("GET", "/me/messages", token=asking.token_of("adele"))
+    assert inbox.body["value"] == []
+
+
+async def test_the_clock_ends_before_what_dates_can_hold(asking: Asking) -> None:
+    answers = [await asking.ask_control("/clock", {"advance_s": 10 * 365 * 86_400}) for _ in range(200)]
+    assert {answer.status for answer in answers} == {200, 400}
+    assert (await asking.graph("GET", "/users")).status == 200
 
 
 async def test_faults_are_replaced_as_a_whole(asking: Asking) -> None:

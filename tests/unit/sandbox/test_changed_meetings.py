@@ -149,6 +149,40 @@ async def test_a_cancelled_meeting_is_in_no_list_and_still_read_by_its_immutable
     assert answer.body["error"]["code"] == "ErrorCalendarIsCancelledForAccept"
 
 
+async def _cancelled(tenant: Tenant) -> str:
+    """Cancel a meeting of Alex with Megan; gives the immutable id under which it can still be read."""
+    await tenant.meet("megan")
+    immutable = str((await tenant.listed("alex", "/me/events", prefer='IdType="ImmutableId"'))[0]["id"])
+    await tenant.post("alex", f"/me/events/{immutable}/cancel", {}, status=202)
+    return immutable
+
+
+@pytest.mark.parametrize(
+    ("method", "tail", "body"),
+    [
+        ("PATCH", "", LATER),
+        ("POST", "/cancel", {}),
+        ("POST", "/forward", {"ToRecipients": [{"emailAddress": {"address": CHRISTIE}}]}),
+    ],
+)
+async def test_a_cancelled_meeting_is_neither_changed_nor_cancelled_again_nor_forwarded(
+    tenant: Tenant, method: str, tail: str, body: Any
+) -> None:
+    immutable = await _cancelled(tenant)
+    tenant.changes.clear()
+    answer = await tenant.ask("alex", method, f"/me/events/{immutable}{tail}", body)
+    assert (answer.status, answer.body["error"]["code"]) == (400, "ErrorCalendarCannotUpdateDeletedItem")
+    assert tenant.changes == []
+
+
+async def test_a_cancelled_meeting_may_be_deleted_for_good(tenant: Tenant) -> None:
+    immutable = await _cancelled(tenant)
+    tenant.changes.clear()
+    assert (await tenant.ask("alex", "DELETE", f"/me/events/{immutable}")).status == 204
+    assert (await tenant.ask("alex", "GET", f"/me/events/{immutable}")).status == 404
+    assert tenant.changes == []  # it had left the calendar before, and everybody knew
+
+
 async def test_only_the_organizer_cancels(tenant: Tenant) -> None:
     mine = await tenant.copy_of("megan", await tenant.meet("megan"))
     assert (await tenant.ask("megan", "POST", f"/me/events/{mine['id']}/cancel", {})).status == 400

@@ -148,6 +148,15 @@ async def test_a_view_tells_changes_ends_and_what_left_the_window(tenant: Tenant
     assert (await _round(tenant, link))[0] == []
 
 
+async def test_a_cancelled_meeting_is_removed_under_the_id_that_it_was_given_under(tenant: Tenant) -> None:
+    made = await tenant.meet("megan")
+    _, link = await _round(tenant, VIEW)
+    (known,), lasting = await _round(tenant, VIEW, prefer=IMMUTABLE)
+    await tenant.post("alex", f"/me/events/{made['id']}/cancel", {}, status=202)
+    assert [one["id"] for one in (await _round(tenant, link))[0]] == [made["id"]]
+    assert [one["id"] for one in (await _round(tenant, lasting, prefer=IMMUTABLE))[0]] == [known["id"]]
+
+
 async def test_a_cancelled_occurrence_is_removed_from_the_view(tenant: Tenant) -> None:
     series = await tenant.meet("megan", recurrence=weekly(2))
     _, link = await _round(tenant, VIEW, prefer=IMMUTABLE)

@@ -207,6 +207,14 @@ async def test_a_sent_message_keeps_its_subject(tenant: Tenant) -> None:
     assert (answer.status, answer.body["error"]["code"]) == (400, "ErrorInvalidPropertySet")
 
 
+async def test_a_sent_message_may_be_flagged(tenant: Tenant) -> None:
+    await tenant.meet("megan")
+    (message,) = await tenant.inbox("megan")
+    flagged = {"flag": {"flagStatus": "flagged"}}
+    answer = await tenant.ask("megan", "PATCH", f"/me/messages/{message['id']}", flagged)
+    assert (answer.status, answer.body["flag"]) == (200, flagged["flag"])
+
+
 async def test_an_unknown_time_zone_is_refused_before_anything_is_done(tenant: Tenant) -> None:
     answer = await tenant.ask("alex", "POST", "/me/events", meeting(), prefer='outlook.timezone="Mars"')
     assert answer.body["error"]["code"] == "TimeZoneNotSupportedException"

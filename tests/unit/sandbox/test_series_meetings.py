@@ -173,3 +173,73 @@ async def test_an_endless_series_fills_any_window(tenant: Tenant) -> None:
     window = "startDateTime=2030-01-01T00:00:00Z&endDateTime=2030-01-31T00:00:00Z"
     path = f"/me/events/{series['id']}/instances?{window}"
     assert len(await tenant.listed("alex", path)) == 5
+
+
+def _times(events: list[Any]) -> list[tuple[str, str]]:
+    return [(one["type"], one["start"]["dateTime"][5:16]) for one in events]
+
+
+async def _told_series(tenant: Tenant) -> Any:
+    """Make a series of four of which the third takes place a day later and the fourth is cancelled."""
+    series = await _series(tenant)
+    _, _, third, fourth = await tenant.instances("alex", series)
+    moved = {
+        "start": {"dateTime": "2026-12-16T10:00:00", "timeZone": "UTC"},
+        "end": {"dateTime": "2026-12-16T11:00:00", "timeZone": "UTC"},
+    }
+    assert (await tenant.ask("alex", "PATCH", f"/me/events/{third['id']}", moved)).status == 200
+    await tenant.post("alex", f"/me/events/{fourth['id']}/cancel", {}, status=202)
+    return series
+
+
+async def test_who_joins_a_series_learns_what_became_of_its_occurrences(tenant: Tenant) -> None:
+    series = await _told_series(tenant)
+    both = [{"emailAddress": {"address": one}} for one in tenant.addresses("megan", "christie")]
+    changed = await tenant.ask("alex", "PATCH", f"/me/events/{series['id']}", {"attendees": both})
+    assert changed.status == 200
+    seen = _times(await tenant.instances("christie", await tenant.copy_of("christie", series)))
+    assert seen == _times(await tenant.instances("alex", series))
+    assert seen[2:] == [("exception", "12-16T10:00")]
+
+
+async def test_one_occurrence_is_forwarded_alone(tenant: Tenant) -> None:
+    series = await _series(tenant)
+    second = (await tenant.instances("megan", await tenant.copy_of("megan", series)))[1]
+    to = [{"emailAddress": {"address": tenant.people["christie"].address}}]
+    await tenant.post("megan", f"/me/events/{second['id']}/forward", {"ToRecipients": to}, status=202)
+    (got,) = await tenant.listed("christie", "/me/events")
+    assert _times([got]) == [("singleInstance", "12-08T18:00")]
+    await tenant.answer("christie", got)
+    held = await tenant.instances("alex", series)
+    assert [len(one["attendees"]) for one in held] == [1, 2, 1, 1]
+    assert [row["status"]["response"] for row in held[1]["attendees"]] == ["none", "accepted"]
+
+
+async def test_an_occurrence_cancelled_before_its_series_is_not_cancelled_twice(tenant: Tenant) -> None:
+    series = await _told_series(tenant)
+    await tenant.post("alex", f"/me/events/{series['id']}/cancel", {}, status=202)
+    seen = await tenant.instances("megan", await tenant.copy_of("megan", series))
+    assert {one["subject"] for one in seen} == {"Canceled: Budget"}
+
+
+async def test_a_cancelled_date_that_takes_place_again_is_another_item(tenant: Tenant) -> None:
+    series = await _told_series(tenant)
+    for hour in (12, 10):
+        slot = {
+            name: {"dateTime": f"2026-12-01T{hour + number}:00:00", "timeZone": "Pacific Standard Time"}
+            for number, name in enumerate(("start", "end"))
+        }
+        assert (await tenant.ask("alex", "PATCH", f"/me/events/{series['id']}", slot)).status == 200
+    again = await tenant.instances("alex", series)
+    assert len(again) == 4
+    for one in again:
+        assert (await tenant.get("alex", f"/me/events/{one['id']}"))["isCancelled"] is False
+
+
+async def test_ids_of_occurrences_are_translated_as_any(tenant: Tenant) -> None:
+    series = await _series(tenant)
+    first = (await tenant.instances("alex", series))[0]["id"]
+    given = {"inputIds": [first], "sourceIdType": "restId", "targetIdType": "restImmutableEntryId"}
+    (told,) = (await tenant.post("alex", "/me/translateExchangeIds", given, status=200))["value"]
+    held = await tenant.get("alex", f"/me/events/{first}", prefer='IdType="ImmutableId"')
+    assert told == {"sourceId": first, "targetId": held["id"]}
