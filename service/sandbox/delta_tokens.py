@@ -48,6 +48,8 @@ class DeltaTokens:
         """Forget the newest tokens; gives how many there were."""
         gone = dict(self._states.popitem(last=True) for _ in range(min(count, len(self._states))))
         self._expired |= {token: state.query for token, state in gone.items()}
+        for forgotten in list(self._expired)[: max(len(self._expired) - _TOKENS_MAX, 0)]:
+            del self._expired[forgotten]
         return len(gone)
 
     def redeem(self, token: str, *, build_link: Callable[[str], str]) -> DeltaState:

@@ -20,6 +20,7 @@ LATE_SHARE: Final = 0.15
 ANSWERS_MIN: Final = 100
 """Answers in the window before an endpoint is judged at all (text of 2022-2023)."""
 ANSWERS_MAX: Final = 10_000
+ENDPOINTS_MAX: Final = 1_000
 
 
 class Pace(StrEnum):
@@ -71,7 +72,12 @@ class EndpointHealth:
 
     def record(self, url: str, duration_s: float, now: datetime) -> None:
         """Take note of how long a POST to that URL took."""
-        self._endpoints.setdefault(urlsplit(url).netloc, Endpoint()).record(duration_s, now)
+        host = urlsplit(url).netloc
+        endpoint = self._endpoints.pop(host, None) or Endpoint()
+        self._endpoints[host] = endpoint  # at the end: whoever was silent longest is forgotten first
+        endpoint.record(duration_s, now)
+        while len(self._endpoints) > ENDPOINTS_MAX:
+            del self._endpoints[next(iter(self._endpoints))]
 
     def judge(self, url: str, now: datetime) -> Pace:
         """Say how the endpoint behind a URL stands."""

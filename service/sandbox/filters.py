@@ -33,6 +33,13 @@ _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "lt": lambda a, b: None not in (a, b) and a < b,
     "le": lambda a, b: None not in (a, b) and a <= b,
 }
+# what is said of a property, where that is not every comparison
+_OPERATORS: Final[dict[str, tuple[str, ...]]] = {
+    "bool": ("eq", "ne"),
+    "property": ("eq", "ne"),
+    "texts": (),
+    "properties": (),
+}
 _FUNCTIONS: Final[dict[str, Callable[[str, str], bool]]] = {
     "startswith": str.startswith,
     "endswith": str.endswith,
@@ -163,7 +170,11 @@ class _Reader:
             return self._read_any(word.removesuffix("/any"))
         field = self._field(word)
         operator = self._next()[1]
-        if operator not in _COMPARE or field.kind in ("texts", "properties"):
+        is_ordered = field.kind not in ("property", "bool")  # an id or a flag is equal to another, or is not
+        if operator not in (_COMPARE if is_ordered else ("eq", "ne")) or field.kind in (
+            "texts",
+            "properties",
+        ):
             raise _syntax(f"{word} {operator}")
         value, compare = self._literal(field.kind, word), _COMPARE[operator]
         return lambda item: compare(_fold(field, field.get(item)), value)

@@ -66,10 +66,9 @@ def instances_between(box: Mailbox, event: Event, start: datetime, end: datetime
         return [event] if overlaps(event, start, end) else []
     length = event.slot.end - event.slot.start
     first, last = (start - length - _NEAR).date(), (end + _NEAR).date()
-    days = set(event.recurrence.dates_between(first, last)) | set(event.exceptions)
-    found = [occurrence_of(box, event, day) for day in days]
-    inside = [one for one in found if one is not None and overlaps(one, start, end)]
-    return sorted(inside, key=lambda one: one.slot.start)
+    days = set(event.recurrence.dates_between(first, last)) - event.cancelled
+    found = [event.exceptions.get(day) or _virtual(box, event, day) for day in days | set(event.exceptions)]
+    return sorted((one for one in found if overlaps(one, start, end)), key=lambda one: one.slot.start)
 
 
 def overlaps(event: Event, start: datetime, end: datetime) -> bool:

@@ -35,6 +35,7 @@ PUBLISHER: Final = "0bf30f3b-4a52-48df-9a82-234910c4a086"
 TOKEN_LIFETIME: Final = timedelta(hours=1)
 TOKEN_REUSE: Final = timedelta(minutes=5)
 KEY_BYTES: Final = 32
+_SIGNED_MAX: Final = 1_000
 _PLAIN: Final = frozenset({"String", "Boolean"})
 TokenVersion = Literal["1.0", "2.0"]
 
@@ -134,6 +135,8 @@ class ValidationTokens:
         kept = self._signed.get(recipient)
         if kept is None or kept[0] + TOKEN_REUSE.total_seconds() <= now_s:
             kept = (now_s, self._keys.sign(self._build_claims(recipient, int(now_s))))
+            if len(self._signed) >= _SIGNED_MAX:  # subscribers name their audiences as they like
+                self._signed.clear()
             self._signed[recipient] = kept
         return kept[1]
 

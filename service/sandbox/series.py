@@ -68,7 +68,7 @@ class Recurrence:
     def dates_between(self, first: date, last: date) -> list[date]:
         """Give the dates from first to last, both included."""
         dates = takewhile(lambda day: day <= last, self.dates())
-        return [day for day in islice(dates, _DATES_MAX) if day >= first]
+        return list(islice((day for day in dates if day >= first), _DATES_MAX))
 
     def holds(self, day: date) -> bool:
         """Tell whether the series takes place on that date."""

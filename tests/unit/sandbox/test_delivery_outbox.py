@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from random import Random
 
-from service.sandbox.endpoint_health import PENALTY, WINDOW, Endpoint, Pace
+from service.sandbox.endpoint_health import ENDPOINTS_MAX, PENALTY, WINDOW, Endpoint, EndpointHealth, Pace
 from service.sandbox.outbox import GIVE_UP_AFTER, Outbox, OutboxLimits, Outgoing
 from service.sandbox.wire import SandboxClock
 from tests.unit.sandbox.turning import NOON, standing_clock
@@ -131,3 +131,15 @@ def test_a_penalty_lasts_ten_minutes_and_old_answers_are_forgotten() -> None:
     assert endpoint.judge(NOON + PENALTY) is Pace.WELL
     endpoint.record(11.0, NOON + WINDOW)
     assert endpoint.judge(NOON + 3 * WINDOW) is Pace.WELL
+
+
+def test_the_endpoint_that_was_silent_longest_is_forgotten_when_there_are_too_many() -> None:
+    health = EndpointHealth()
+    for _ in range(100):
+        health.record("https://slow.test/hook", 11.0, NOON)
+        health.record("https://kept.test/hook", 11.0, NOON)
+    for number in range(ENDPOINTS_MAX - 1):
+        health.record(f"https://h{number}.test/hook", 0.1, NOON)
+        health.record("https://kept.test/hook", 11.0, NOON)
+    assert health.judge("https://slow.test/hook", NOON) is Pace.WELL
+    assert health.judge("https://kept.test/hook", NOON) is Pace.DROP

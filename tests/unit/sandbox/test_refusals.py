@@ -68,6 +68,11 @@ UNKNOWN = "AAMkADADVj3fyAABZ5hYdAAA="
         (f"{ALEX}/messages?$filter=isRead eq true&$orderby=receivedDateTime", 400, "InefficientFilter"),
         (f"{ALEX}/events?$filter=uid eq 'x'", 400, "ErrorInvalidUrlQueryFilter"),
         (f"{ALEX}/events?$select=uid", 400, "BadRequest"),
+        (
+            f"{ALEX}/events?$filter=singleValueExtendedProperties/any(ep: ep/id gt 'String 0x1A')",
+            400,
+            "BadRequest",
+        ),
         (f"{ALEX}/calendarView", 400, "ErrorInvalidParameter"),
         (f"{ALEX}/calendarView?startDateTime=x&endDateTime=y", 400, "ErrorInvalidRequest"),
         (

@@ -243,3 +243,16 @@ async def test_ids_of_occurrences_are_translated_as_any(tenant: Tenant) -> None:
     (told,) = (await tenant.post("alex", "/me/translateExchangeIds", given, status=200))["value"]
     held = await tenant.get("alex", f"/me/events/{first}", prefer='IdType="ImmutableId"')
     assert told == {"sourceId": first, "targetId": held["id"]}
+
+
+async def test_a_daily_series_of_long_ago_still_takes_place(tenant: Tenant) -> None:
+    forever = {
+        "pattern": {"type": "daily", "interval": 1},
+        "range": {"type": "noEnd", "startDate": "2010-01-01"},
+    }
+    slot: dict[str, Any] = {
+        name: {"dateTime": f"2010-01-01T{hour}:00:00", "timeZone": "UTC"}
+        for name, hour in (("start", 10), ("end", 11))
+    }
+    await tenant.meet("megan", recurrence=forever, **slot)
+    assert len(await tenant.listed("megan", f"/me/calendarView?{WINDOW}&$top=1000")) == 120

@@ -157,6 +157,7 @@ def test_a_filter_picks_what_it_says(text: str, matches: bool) -> None:
         *("", "subject", "subject eq", "subject eq 5", "subject like 'x'", "isRead eq 'true'", "size eq 'x'"),
         *(
             "isRead eq null",
+            "isRead gt true",
             "tags eq 'x'",
             "tags/any(t eq 'x')",
             "subject/any(t:t eq 'x')",
