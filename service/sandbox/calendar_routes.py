@@ -81,7 +81,8 @@ def post_calendar(call: Call) -> GraphResponse:
         raise GraphFault(400, "ErrorInvalidRequest", "A calendar needs a name, and takes a color besides.")
     if name.casefold() in {one.name.casefold() for one in call.box.calendars.values()}:
         raise GraphFault(409, "ErrorFolderExists", "A folder with the specified name already exists.")
-    drawn = render_calendar(call.view, call.box.add_calendar(name))
+    made = call.box.add_calendar(name, color=given.get("color") or "auto")
+    drawn = render_calendar(call.view, made)
     return call.answer({"@odata.context": call.context("calendars") + "/$entity", **drawn}, status=201)
 
 
@@ -92,7 +93,7 @@ def _owned(call: Call) -> Mailbox | None:
     """Give the owner's mailbox if owner or application asks, else None: others see no rows.
 
     Raises:
-        GraphFault: 400 for a secondary calendar, which the sandbox lets nobody share.
+        GraphFault: 501 for a secondary calendar, which the sandbox lets nobody share.
     """
     calendar = find_calendar(call)
     if call.is_foreign or calendar.owner_id != call.box.user.id:

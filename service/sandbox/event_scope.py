@@ -103,6 +103,8 @@ def locate_event(call: Call) -> Found:
     shared = call.box.resolve_shared(item_id)
     if shared is not None and not call.is_foreign:
         owner_id, item_id = shared
+        if scope.calendar is not None and scope.owner.user.id != owner_id:
+            raise not_found()
         scope = _scope(call, call.world.mailbox(owner_id), call.box.linked.get(owner_id))
     elif scope.owner is not call.box:
         raise not_found()  # a delegate's list knows an event by its own id only

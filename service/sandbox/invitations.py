@@ -45,6 +45,7 @@ def receive_request(box: Mailbox, sent: Event, *, resets: bool) -> Event:
         if box.user.answers_to(row.person.address):
             row.status = Status(copy.response.response if copy.response.at else "none")
     box.touch_event(copy)
+    box.touch_instances(copy)
     return copy
 
 

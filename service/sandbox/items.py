@@ -243,6 +243,7 @@ class Calendar:
     Attributes:
         owner_id: whose calendar it is; another's for a calendar that was shared or delegated.
         is_primary: of its owner; only meetings sent from it are tallied.
+        color: Graph's calendarColor.
     """
 
     id: str
@@ -250,3 +251,4 @@ class Calendar:
     owner_id: str
     is_primary: bool
     change_key: str
+    color: str = "auto"

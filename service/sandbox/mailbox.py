@@ -234,7 +234,7 @@ class Mailbox:
 
     # --- calendars and events ---
 
-    def add_calendar(self, name: str, *, is_primary: bool = False) -> Calendar:
+    def add_calendar(self, name: str, *, is_primary: bool = False, color: str = "auto") -> Calendar:
         """Make a calendar of this user's own."""
         calendar = Calendar(
             id=self._ids.container(self.user.id),
@@ -242,6 +242,7 @@ class Mailbox:
             owner_id=self.user.id,
             is_primary=is_primary,
             change_key=self._ids.change_key(self.user.id),
+            color=color,
         )
         self.calendars[calendar.id] = calendar
         return calendar

@@ -197,7 +197,7 @@ def post_folder(call: Call) -> GraphResponse:
     call.options()
     given = read_body(call.request.body, "mailFolder")
     name = given.get("displayName")
-    if not name or set(given) - {"displayName", "isHidden"}:
+    if not name or set(given) - {"displayName", "isHidden"} or given.get("isHidden"):
         raise GraphFault(400, "ErrorInvalidRequest", "A folder needs a displayName, and takes nothing else.")
     parent = call.box.find_folder(call.keys["folder"]) if "folder" in call.keys else call.box.root
     taken = {one.name.casefold() for one in call.box.folders.values() if one.parent_id == parent.id}

@@ -101,7 +101,7 @@ def render_calendar(view: View, calendar: Calendar) -> Json:
     return {
         "id": calendar.id,
         "name": calendar.name,
-        "color": "auto",
+        "color": calendar.color,
         "hexColor": "",
         "isDefaultCalendar": is_own and calendar.is_primary,
         "changeKey": calendar.change_key,

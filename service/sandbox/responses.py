@@ -136,12 +136,14 @@ def _tally(
         occurrence = occurrence_of(organizer, held, event.day)
         if occurrence is None:
             return
-        held = make_exception(organizer, occurrence)
+        held = occurrence
     if held.is_cancelled or not held.slot.same_time(event.slot):
         return
-    row = _row_for(world, held, attendee)
-    if row.status.at is not None and at < row.status.at:
+    shown = _find_row(world, held, attendee)
+    if shown is not None and shown.status.at is not None and at < shown.status.at:
         return  # out of date by MS-OXOCAL 3.1.5.2: the row shows a later answer already
+    held = make_exception(organizer, held)
+    row = _find_row(world, held, attendee) or _add_row(world, held, attendee)
     row.status, row.proposal = Status(answer.value, at), answer.proposal
     row.is_own = event.day is not None
     for exception in held.exceptions.values():
@@ -152,18 +154,17 @@ def _tally(
     organizer.touch_instances(held)
 
 
-def _row_for(world: World, held: Event, attendee: User) -> Attendee:
-    """Find the row of somebody who answered; one who was never invited gets a new one."""
+def _find_row(world: World, held: Event, attendee: User) -> Attendee | None:
+    """Find the row that shows the answers of somebody; None where there is none yet."""
     if world.beliefs.legacy_dn:
-        person = Person(attendee.name, attendee.legacy_address)
-        found = [row for row in held.attendees if row.person.address == person.address]
-    else:
-        person = attendee.person
-        found = [row for row in held.attendees if attendee.answers_to(row.person.address)]
-    if found:
-        return found[0]
+        return next((row for row in held.attendees if row.person.address == attendee.legacy_address), None)
+    return next((row for row in held.attendees if attendee.answers_to(row.person.address)), None)
+
+
+def _add_row(world: World, held: Event, attendee: User) -> Attendee:
+    """Add a row for somebody who was never invited, or was invited under another address."""
     mine = next((row for row in held.attendees if attendee.answers_to(row.person.address)), None)
-    row = Attendee(person=person, type=mine.type if mine else "required")
+    row = Attendee(person=_as_sent(world, attendee), type=mine.type if mine else "required")
     held.attendees.append(row)
     return row
 

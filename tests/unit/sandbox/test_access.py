@@ -196,3 +196,24 @@ async def test_somebody_renamed_is_found_by_both_addresses_and_somebody_gone_by_
     assert (await tenant.ask("adele", "GET", "/me/messages")).status == 401
     rows = await tenant.listed("alex", "/me/calendar/calendarPermissions")
     assert [row["role"] for row in rows] == ["freeBusyRead"]
+
+
+async def test_an_event_is_found_in_the_calendar_where_it_lies_and_in_no_other(tenant: Tenant) -> None:
+    await tenant.meet("christie")
+    own, delegated = await tenant.listed("adele", "/me/calendars")
+    (event,) = await tenant.listed("adele", f"/me/calendars/{delegated['id']}/events")
+    for path, status in (
+        ("/me/events", 200),
+        (f"/me/calendars/{delegated['id']}/events", 200),
+        (f"/me/calendars/{own['id']}/events", 404),
+        ("/me/calendar/events", 404),
+    ):
+        assert (await tenant.ask("adele", "GET", f"{path}/{event['id']}")).status == status, path
+
+
+async def test_what_a_new_calendar_or_folder_is_given_is_kept_or_refused(tenant: Tenant) -> None:
+    red = await tenant.post("alex", "/me/calendars", {"name": "Trips", "color": "lightRed"})
+    assert (await tenant.get("alex", f"/me/calendars/{red['id']}"))["color"] == "lightRed"
+    hidden = {"displayName": "Away", "isHidden": True}
+    assert (await tenant.ask("alex", "POST", "/me/mailFolders", hidden)).status == 400
+    await tenant.post("alex", "/me/mailFolders", hidden | {"isHidden": False})

@@ -256,3 +256,33 @@ async def test_a_daily_series_of_long_ago_still_takes_place(tenant: Tenant) -> N
     }
     await tenant.meet("megan", recurrence=forever, **slot)
     assert len(await tenant.listed("megan", f"/me/calendarView?{WINDOW}&$top=1000")) == 120
+
+
+async def test_an_agenda_changes_the_version_of_every_exception_too(tenant: Tenant) -> None:
+    series = await _series(tenant)
+    mine = await tenant.copy_of("megan", series)
+    await tenant.answer("megan", (await tenant.instances("megan", mine))[1], "decline")
+    before = (await tenant.instances("megan", mine))[1]
+    tenant.changes.clear()
+    assert (
+        await tenant.ask("alex", "PATCH", f"/me/events/{series['id']}", {"subject": "2027"})
+    ).status == 200
+    after = (await tenant.instances("megan", mine))[1]
+    assert (after["type"], after["subject"]) == ("exception", "2027")
+    assert after["changeKey"] != before["changeKey"]
+    assert (
+        sum(one.user_id == tenant.people["megan"].id and one.kind == "event" for one in tenant.changes) == 2
+    )
+
+
+async def test_an_answer_that_comes_too_late_for_an_occurrence_makes_no_exception(tenant: Tenant) -> None:
+    tenant.add("pat", "Pat", "pat@contoso.com", processes_updates=False)
+    series = await tenant.meet("pat", recurrence=weekly(2))
+    second = (await tenant.instances("pat", await tenant.copy_of("pat", series)))[1]
+    later = {
+        name: {"dateTime": f"2026-12-01T{hour}:00:00", "timeZone": "UTC"}
+        for name, hour in (("start", 12), ("end", 13))
+    }
+    assert (await tenant.ask("alex", "PATCH", f"/me/events/{series['id']}", later)).status == 200
+    await tenant.answer("pat", second)
+    assert [one["type"] for one in await tenant.instances("alex", series)] == ["occurrence", "occurrence"]
