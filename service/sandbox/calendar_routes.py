@@ -7,6 +7,7 @@ from typing import Final
 from service.sandbox.call import Call, Routes, denied
 from service.sandbox.event_input import read_person
 from service.sandbox.event_scope import EVENT_PREFIXES, find_calendar, locate_event, open_scope
+from service.sandbox.filters import Field, parse_filter
 from service.sandbox.items import Calendar, Permission
 from service.sandbox.mailbox import Mailbox, not_found
 from service.sandbox.odata import PAGE, parse_select
@@ -16,6 +17,7 @@ from service.sandbox.schema import read_body
 from service.sandbox.wire import GraphFault, GraphResponse
 
 _ONE: Final = ("calendar", "calendars/{calendar}")
+_FIELDS: Final[dict[str, Field[Calendar]]] = {"name": Field("text", lambda calendar: calendar.name)}
 
 
 def add_calendar_routes(routes: Routes) -> None:
@@ -36,9 +38,11 @@ def add_calendar_routes(routes: Routes) -> None:
 
 def list_calendars(call: Call) -> GraphResponse:
     """List the own calendars and those that others shared or delegated."""
-    options = call.options("$select", "$top", "$skip", "$count")
+    options = call.options("$select", "$filter", "$top", "$skip", "$count")
     select = parse_select(options.text("$select"), "calendar")
     held = list(call.box.list_calendars())
+    if (text := options.text("$filter")) is not None:
+        held = list(filter(parse_filter(text, _FIELDS, type_name="calendar").matches, held))
     page, next_link = options.page(held, size=call.preferences.page or PAGE)
     return call.collection(
         call.context("calendars", select),

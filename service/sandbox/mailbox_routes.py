@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from service.sandbox.call import Call, Routes
 from service.sandbox.filters import Field, parse_filter
-from service.sandbox.items import Json
+from service.sandbox.items import Folder, Json
 from service.sandbox.moments import need_zone
 from service.sandbox.occurrences import find_event
 from service.sandbox.odata import PAGE, Options, parse_order, parse_select
@@ -36,6 +36,10 @@ _USER_FIELDS: Final[dict[str, Field[User]]] = {
     "proxyAddresses": Field(
         "texts", lambda user: [f"smtp:{address}" for address in (user.address, *user.aliases)]
     ),
+}
+_FOLDER_FIELDS: Final[dict[str, Field[Folder]]] = {
+    "id": Field("exact", lambda folder: folder.id),
+    "displayName": Field("text", lambda folder: folder.name),
 }
 
 
@@ -166,10 +170,12 @@ def patch_settings(call: Call) -> GraphResponse:
 
 def list_folders(call: Call) -> GraphResponse:
     """List the folders below the root, or below a folder."""
-    options = call.options("$select", "$top", "$skip", "$count")
+    options = call.options("$select", "$filter", "$top", "$skip", "$count")
     select = parse_select(options.text("$select"), "mailFolder")
     parent = call.box.find_folder(call.keys["folder"]) if "folder" in call.keys else call.box.root
     held = [one for one in call.box.folders.values() if one.parent_id == parent.id and not is_root(one)]
+    if (text := options.text("$filter")) is not None:
+        held = list(filter(parse_filter(text, _FOLDER_FIELDS, type_name="mailFolder").matches, held))
     page, next_link = options.page(held, size=call.preferences.page or PAGE)
     return call.collection(
         call.context("mailFolders", select),

@@ -86,7 +86,7 @@ def send_request(
     is_update: bool = False,
     moved: bool = False,
 ) -> None:
-    """Send the organizer's event to these people and put it into their calendars; rooms answer at once."""
+    """Send the organizer's event to these people and put it into their calendars."""
     users = _recipients(world, event, to)
     if not to:
         return
@@ -103,9 +103,15 @@ def send_request(
     for user in users:
         deliver_to(world, user, mail, internet_message_id=message_id)
         if user.has_mailbox and (user.processes_updates or not is_update):
-            copy = receive_request(world.mailbox(user.id), event, resets=moved)
-            if user.auto_answer is not None and copy.response.at is None:
-                respond(world, world.mailbox(user.id), copy, Answer(value=user.auto_answer), by=user)
+            _receive(world, user, event, resets=moved)
+
+
+def _receive(world: World, user: User, event: Event, *, resets: bool) -> None:
+    """Put a meeting into somebody's calendar; rooms answer at once."""
+    box = world.mailbox(user.id)
+    copy = receive_request(box, event, resets=resets)
+    if user.auto_answer is not None and copy.response.at is None:
+        respond(world, box, copy, Answer(value=user.auto_answer), by=user)
 
 
 def send_cancellation(
@@ -226,7 +232,7 @@ def forward_event(
     for user in _recipients(world, event, to):
         deliver_to(world, user, mail, internet_message_id=message_id)
         if user.has_mailbox:
-            receive_request(world.mailbox(user.id), held, resets=False)
+            _receive(world, user, held, resets=False)
 
 
 def _add_rows(event: Event, people: Sequence[Person]) -> None:

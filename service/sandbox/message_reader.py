@@ -8,7 +8,7 @@ from urllib.parse import quote
 from service.sandbox.event_rendering import render_event
 from service.sandbox.filters import Field
 from service.sandbox.items import Json, Message
-from service.sandbox.message_rendering import event_of, render_message
+from service.sandbox.message_rendering import event_of, render_message, render_on_demand
 from service.sandbox.odata import parse_expand, parse_property_filter, parse_select
 from service.sandbox.rendering import View, render_properties, select_members
 
@@ -57,7 +57,10 @@ class MessageReader:
 
     def draw(self, message: Message) -> Json:
         """Give the message with what was expanded."""
-        drawn = select_members(render_message(self._view, message, cast=self._cast), self.select)
+        entity = render_message(self._view, message, cast=self._cast)
+        if self.select is not None:
+            entity |= render_on_demand(self._view, message)
+        drawn = select_members(entity, self.select)
         if self._properties and (found := render_properties(message.extended, self._properties)):
             drawn |= self._context(message, "singleValueExtendedProperties")
             drawn["singleValueExtendedProperties"] = found

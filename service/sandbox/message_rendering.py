@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from email.utils import format_datetime
 from typing import Final
 from urllib.parse import quote
 
@@ -74,6 +75,24 @@ def render_message(view: View, message: Message, *, cast: str = "") -> Json:
     entity |= {"ccRecipients": [], "bccRecipients": [], "replyTo": []}
     entity["flag"] = dict(message.flag)
     return entity
+
+
+def render_on_demand(view: View, message: Message) -> Json:
+    """Give the members that come along only where `$select` names them.
+
+    Source: https://learn.microsoft.com/graph/api/resources/message
+    """
+    headers = {
+        "From": message.from_.address if message.from_ else "",
+        "To": ", ".join(person.address for person in message.to),
+        "Subject": message.subject,
+        "Message-ID": message.internet_message_id,
+        "Date": format_datetime(message.sent_at),
+    }
+    return {
+        "internetMessageHeaders": [{"name": name, "value": value} for name, value in headers.items()],
+        "uniqueBody": view.body(message.body, message.preview),
+    }
 
 
 def _meeting_members(view: View, message: Message, meeting: MeetingPart, *, cast: str) -> Json:

@@ -217,3 +217,11 @@ async def test_what_a_new_calendar_or_folder_is_given_is_kept_or_refused(tenant:
     hidden = {"displayName": "Away", "isHidden": True}
     assert (await tenant.ask("alex", "POST", "/me/mailFolders", hidden)).status == 400
     await tenant.post("alex", "/me/mailFolders", hidden | {"isHidden": False})
+
+
+async def test_folders_and_calendars_are_found_by_name(tenant: Tenant) -> None:
+    (inbox,) = await tenant.listed("alex", "/me/mailFolders?$filter=displayName eq 'inbox'")
+    assert inbox["displayName"] == "Inbox"
+    await tenant.post("alex", "/me/calendars", {"name": "Trips"})
+    (trips,) = await tenant.listed("alex", "/me/calendars?$filter=startswith(name,'Tri')")
+    assert trips["name"] == "Trips"

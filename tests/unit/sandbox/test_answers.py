@@ -341,3 +341,11 @@ async def test_a_wrong_clock_stamps_message_and_status_alike(skew: float) -> Non
     assert stamp[:19] == ("2026-11-24T09:31:45" if skew > 0 else "2026-11-24T09:28:45")
     assert response["sentDateTime"][:19] == stamp[:19]
     assert response["receivedDateTime"] == "2026-11-24T09:30:15Z"
+
+
+async def test_a_room_answers_what_is_forwarded_to_it(tenant: Tenant) -> None:
+    tenant.add("room", "Attic", "attic@contoso.com", purpose="room")
+    made = await tenant.meet("megan")
+    to = [{"emailAddress": {"address": "attic@contoso.com"}}]
+    await tenant.post("alex", f"/me/events/{made['id']}/forward", {"ToRecipients": to}, status=202)
+    assert (await tenant.rows(made))["attic@contoso.com"][0] == "accepted"

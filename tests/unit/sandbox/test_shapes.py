@@ -215,3 +215,13 @@ async def test_links_of_pages_lead_back(tenant: Tenant) -> None:
     first = await tenant.get("alex", "/me/events?$top=1&$select=subject&$orderby=start/dateTime")
     second = await tenant.get("alex", below_version(first["@odata.nextLink"]))
     assert first["value"][0]["subject"] != second["value"][0]["subject"]
+
+
+async def test_headers_and_the_unique_body_come_when_they_are_selected(tenant: Tenant) -> None:
+    await tenant.meet("megan")
+    (plain,) = await tenant.inbox("megan")
+    path = "/me/messages?$select=internetMessageHeaders,uniqueBody"
+    (full,) = await tenant.listed("megan", path)
+    assert {"internetMessageHeaders", "uniqueBody"}.isdisjoint(plain)
+    assert full["uniqueBody"] == plain["body"]
+    assert {"name": "Message-ID", "value": plain["internetMessageId"]} in full["internetMessageHeaders"]
