@@ -219,13 +219,21 @@ async def _read_graph_body(request: web.BaseRequest) -> Any:
 
 
 async def _read_bounded(request: web.BaseRequest) -> bytes:
+    """Read a body as it came.
+
+    Raises:
+        GraphFault: 400 for one that breaks off or is framed wrongly, 413.
+    """
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.content.iter_any():
-        size += len(chunk)
-        if size > BODY_BYTES_MAX:
-            raise GraphFault(413, "RequestEntityTooLarge", "The request body is larger than 4 MB.")
-        chunks.append(chunk)
+    try:
+        async for chunk in request.content.iter_any():
+            size += len(chunk)
+            if size > BODY_BYTES_MAX:
+                raise GraphFault(413, "RequestEntityTooLarge", "The request body is larger than 4 MB.")
+            chunks.append(chunk)
+    except web.RequestPayloadError as error:
+        raise GraphFault(400, "BadRequest", "The request body could not be read.") from error
     return b"".join(chunks)
 
 

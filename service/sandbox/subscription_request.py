@@ -161,7 +161,7 @@ def read_expiry(text: str) -> datetime:
 def _read_members(body: Any) -> dict[str, Any]:
     if not isinstance(body, Mapping):
         raise refuse("The request must have a JSON body with a subscription.")
-    members = {name: value for name, value in body.items() if name != "@odata.type"}
+    members = {name: value for name, value in body.items() if "@odata." not in name}
     for name, value in members.items():
         _check_member(name, value)
     return members

@@ -97,3 +97,19 @@ async def test_a_bug_of_the_sandbox_is_said_in_graphs_shape(
     assert (answer.status, answer.code) == (500, "InternalServerError")
     assert "request-id" in answer.headers
     assert "a bug" in caplog.text
+
+
+async def test_a_body_that_is_framed_wrongly_is_refused(
+    sandbox: Sandbox, asking: Asking, caplog: pytest.LogCaptureFixture
+) -> None:
+    origin = urlsplit(sandbox.ready.graph_url)
+    context = ssl.create_default_context(cafile=sandbox.ready.ca_bundle)
+    reader, writer = await asyncio.open_connection(origin.hostname, origin.port, ssl=context)
+    token = asking.token_of("alex").encode()
+    lines = [b"POST /v1.0/me/events HTTP/1.1", b"Host: localhost", b"Authorization: Bearer " + token]
+    lines += [b"Content-Type: application/json", b"Transfer-Encoding: chunked", b"", b"nonsense", b""]
+    writer.write(b"\r\n".join(lines))
+    answer = await reader.read(4096)
+    writer.close()
+    assert answer.split()[1] == b"400"
+    assert "could not answer" not in caplog.text

@@ -79,6 +79,11 @@ def test_every_fault_is_named(change: dict[str, Any], complaint: str) -> None:
     assert complaint in caught.value.message
 
 
+def test_annotations_say_nothing_new() -> None:
+    annotated = {"@odata.type": "#microsoft.graph.subscription", "resource@odata.type": "#String"}
+    assert read_creation(GOOD | annotated | {"@odata.context": "x"}) == read_creation(GOOD)
+
+
 @pytest.mark.parametrize("url", ["http://localhost:80/x", "http://127.0.0.1/", "http://[::1]:8080/"])
 def test_plain_http_is_for_loopback(url: str) -> None:
     assert read_creation(GOOD | {"notificationUrl": url}).notification_url == url
