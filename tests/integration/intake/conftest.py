@@ -21,7 +21,7 @@ from service.metrics import Metrics
 from service.streams.connection import RedisTarget, connect, open_connection
 from service.streams.link import RedisLink
 from service.tracing.spans import UNTRACED, Tracing
-from tests.integration.waiting import wait_until
+from tests.integration.waiting import PATIENCE_S, wait_until
 from tests.unit.intake.graph_items import RULES
 
 JSON = {"Content-Type": "application/json"}
@@ -79,7 +79,7 @@ async def run_public(
     webhook_limits: WebhookLimits | None = None,
     listener_limits: ListenerLimits | None = None,
     durability: Durability = Durability.MEMORY,
-    append_timeout_s: float = 2.5,
+    append_timeout_s: float = PATIENCE_S,
     waiting_max: int = 10_000,
     is_ready: bool = True,
     tracing: Tracing = UNTRACED,
@@ -87,6 +87,7 @@ async def run_public(
     """Run a public side for as long as the block lasts; leaves no task behind.
 
     Args:
+        append_timeout_s: none that a burst on a slow machine would meet; what meets it says how long.
         is_ready: wait until it can store.
     """
     metrics, clock, intake = Metrics(), SystemClock(), f"{prefix}:intake"

@@ -253,7 +253,9 @@ async def test_replica_is_kept_with_a_replica_and_refused_without() -> None:
         async with run_public(replica.url, "t") as other:
             await set_config(other, "masterauth", str(URL(master.url).password))
             await other.link.call("REPLICAOF", "127.0.0.1", str(URL(master.url).port))
-        async with run_public(master.url, "t", durability=chosen, is_ready=False) as public:
+        async with run_public(
+            master.url, "t", durability=chosen, append_timeout_s=2.5, is_ready=False
+        ) as public:
             await set_config(public, "repl-diskless-sync-delay", "0")  # else it waits 5 s for other replicas
             await wait_until(lambda: is_writable(public.appender))
             assert await public.post(TWO) == 202
