@@ -346,11 +346,15 @@ async def test_requests_in_flight_are_bounded_over_all_mailboxes(
     host: GraphHost, tokens: Tokens, observer: RecordingObserver, ca_file: Path
 ) -> None:
     under_way = most = 0
+    as_many_as_may = asyncio.Event()
 
     async def linger(_: web.BaseRequest) -> web.StreamResponse:
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
+        if most == 3:
+            as_many_as_may.set()
+        await as_many_as_may.wait()
         await asyncio.sleep(0.01)
         under_way -= 1
         return web.json_response({})

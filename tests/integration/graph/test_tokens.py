@@ -582,13 +582,16 @@ async def test_an_authority_that_never_answers_times_out_and_the_loop_goes_on(
         return web.Response()
 
     server.answer = login(stall)
-    async with open_tokens(registered_at(server), ca_file, observer, timeout_s=0.3) as tokens:
-        asking = asyncio.create_task(tokens.fetch_token())
-        await asked.wait()  # the authority is served by the same loop: it could not hear of a loop that waits
-        with pytest.raises(TokenError) as raised:
-            await asking
-    assert raised.value.code == "unreachable"
-    assert not raised.value.is_permanent
+    async with open_tokens(
+        registered_at(server), ca_file, observer, timeout_s=0.3, error_memory_s=0
+    ) as tokens:
+        # The authority is served by the same loop: it could not hear of a loop that waits. On a machine that
+        # stands still its discovery may be given up before anything stalls; then it is asked once more.
+        while not asked.is_set():
+            with pytest.raises(TokenError) as raised:
+                await tokens.fetch_token()
+            assert raised.value.code == "unreachable"
+            assert not raised.value.is_permanent
 
 
 async def test_an_authority_whose_certificate_is_not_trusted_gets_no_secret(

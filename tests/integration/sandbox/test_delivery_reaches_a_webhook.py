@@ -11,6 +11,7 @@ import pytest
 from tests.integration.sandbox.asking import Asking, in_minutes
 from tests.integration.sandbox.hook import Hook, serve_hook
 from tests.integration.waiting import wait_until
+from tests.ports import choose_port
 
 SEVEN_DIGITS = re.compile(r"\.\d{7}(Z|\+00:00|\+05:30)$")
 
@@ -96,15 +97,15 @@ async def test_what_is_not_taken_is_sent_again(asking: Asking, hook: Hook, statu
 
 
 async def test_a_webhook_that_was_away_gets_everything_when_it_is_back(asking: Asking) -> None:
-    async with serve_hook(None) as first:
-        url = first.url
-        await asking.subscribe(url)
+    port = choose_port()  # one that nobody else is given meanwhile
+    async with serve_hook(None, port=port) as first:
+        await asking.subscribe(first.url)
     for number in range(5):
         await send_mail(asking, subject=str(number))
     held = asking.sandbox.parts.deliveries.outbox
     await wait_until(lambda: len(held) == 5)
     hook = Hook()
-    async with serve_hook(None, port=int(url.split(":")[2].split("/")[0]), hook=hook):
+    async with serve_hook(None, port=port, hook=hook):
         await hook.wait_for_items(5)
     assert len({item["resourceData"]["id"] for item in hook.items}) == 5
 

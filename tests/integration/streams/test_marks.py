@@ -99,7 +99,7 @@ async def test_of_many_who_want_the_lease_one_gets_it(streams: Streams) -> None:
 
 
 async def test_holder_extends_its_lease_under_the_same_number(streams: Streams) -> None:
-    first = await streams.lease.acquire("me", duration_s=1)
+    first = await streams.lease.acquire("me", duration_s=30)
     assert await streams.lease.acquire("me", duration_s=60) == first
     assert await streams.link.call("PTTL", streams.keys.lease(KEEPER)) > 50_000
     assert await streams.lease.acquire("you", duration_s=60) is None

@@ -165,7 +165,7 @@ def test_link_finds_the_server_again_also_on_uvloop(tmp_path: Path) -> None:
 
 async def _play_kill(directory: Path) -> None:
     async with embedded_redis(directory=directory, program=chosen_server()) as server:
-        link = connect(RedisTarget(url=server.url), RedisLimits(command_timeout_s=2))
+        link = connect(RedisTarget(url=server.url), RedisLimits(command_timeout_s=PATIENCE_S))
         own = Streams(link=link, keys=KeyNames(stream="responses"))
         await own.generation.ensure()
         await link.call("CONFIG SET", "appendfsync", "always")
@@ -173,7 +173,7 @@ async def _play_kill(directory: Path) -> None:
         await own.intake.append([ENTRY])
         reading = asyncio.create_task(own.intake.read("c", count=1, block_s=1))
         [entry] = await reading
-        blocked = asyncio.create_task(own.intake.read("c", count=1, block_s=1))
+        blocked = asyncio.create_task(own.intake.read("c", count=1, block_s=PATIENCE_S))
         await asyncio.sleep(0.05)
         os.kill(server.pid, signal.SIGKILL)
         with pytest.raises(StreamError, match="Redis is away"):

@@ -39,7 +39,7 @@ from tests.integration.waiting import wait_until
 from tests.ports import choose_port
 
 QUICK = KeeperOptions(
-    lease_s=2,
+    lease_s=20,  # which a process that stands still for a while keeps; its successor is told of its end
     backoff=Backoff(passing_s=0.2, passing_max_s=2, lasting_s=1, lasting_max_s=4),
     owners=OwnerLimits(resolve_interval_s=5, forget_again_s=1),
     comparing=ComparingLimits(interval_s=5),
