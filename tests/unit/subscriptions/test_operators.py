@@ -15,6 +15,7 @@ from service.subscriptions.desk import build_operator_request, file_request
 from service.subscriptions.keeper import Keeper
 from service.subscriptions.reading import ReadingLimits
 from service.subscriptions.records import Request, RequestKind, decode_request, decode_subscription
+from tests.integration.waiting import PATIENCE_S
 from tests.unit.subscriptions.play import (
     ADELE_INBOX,
     ALEX_EVENTS,
@@ -39,7 +40,7 @@ async def ask(
 
 async def reach(play: Play, verb: str, *, times: int = 1) -> None:
     """Let duties go on until Graph was called so often."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while len(play.calls(verb)) < times:  # noqa: ASYNC110 - the condition is the tenant's own state
             await asyncio.sleep(0)
 
