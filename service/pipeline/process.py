@@ -15,6 +15,7 @@ from service.errors import ForgedError, GoneError, UntalliedError
 from service.pipeline.behind import NOTHING_BEHIND, Behind, Read
 from service.pipeline.calendar import CalendarReads
 from service.pipeline.committer import Committer, decode_pair, read_state
+from service.pipeline.gone import GoneEvents
 from service.pipeline.known import KNOWN, KnownLimits, KnownVersions
 from service.pipeline.outcomes import Ending, Processed
 from service.pipeline.people import People
@@ -90,6 +91,7 @@ class Processor:
         self._committer = committer
         self._watch = watch
         self._desk = desk
+        self._gone = GoneEvents(states, intake)
         self._snapshots = Snapshots(states=states, committer=committer, intake=intake, watch=watch)
         self._people = people or People()
         self._notified = notified
@@ -241,10 +243,8 @@ class Processor:
 
     async def _process_missing(self, entry: IntakeEntry, owner: WatchedOwner) -> Processed:
         """Look into the calendar for an event that Graph does not find by its id."""
-        known = await self._states.find_event(owner.key, EventId(entry.item))
+        known = await self._gone.note(owner.key, EventId(entry.item))
         if known is None:
-            if self._notified is not None:  # what tells of it may still be on its way
-                await self._states.note_gone(owner.key, EventId(entry.item))
             return Processed(ending=Ending.NEVER_KNOWN)
         meeting, instance = known
         facts = await self._calendar.look_for_missing(owner, meeting, instance)
@@ -296,6 +296,7 @@ class Processor:
             traceparent=entry.traceparent,
             stored=stored,
         )
+        await self._gone.look_again(entry, owner.key, outcome.before, facts)
         updates = tuple(str(said.type) for said in outcome.said)
         return Processed(
             ending=Ending.PUBLISHED if updates else Ending.JOINED,

@@ -162,7 +162,7 @@ class StateStore(Protocol):
         """Tell to which meeting and instance an event id belonged; None where it was never committed."""
 
     async def note_gone(self, owner: OwnerKey, event: EventId) -> None:
-        """Remember for a while that an event was deleted of which nothing was ever committed."""
+        """Remember for a while that an event was not found."""
 
     async def was_gone(self, owner: OwnerKey, event: EventId) -> bool:
         """Tell whether `note_gone` was told of the event a while ago."""

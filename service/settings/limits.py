@@ -76,7 +76,7 @@ class RedisLimitSettings(BaseSettings):
         3600.0, description="work begun before an owner was removed is refused for so long"
     )
     gone_kept_s: Seconds = Field(
-        14_400.0, description="a deletion of what was never read is remembered for so long"
+        14_400.0, description="that an event was not found is remembered for so long"
     )
     state_lifetime_min_s: Seconds = Field(86_400.0, description="a meeting's state lives at least so long")
 

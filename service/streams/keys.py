@@ -108,7 +108,7 @@ KEYS: Final = (
     Key(pattern="{PARTITION}:forgotten:<digest>", type="string", lifetime=Lifetime.LEASE, writer="keeper",
         purpose="an owner, as a digest, just taken off the roster (no commits for them) or put on it"),
     Key(pattern="{PARTITION}:gone:<digest>", type="string", lifetime=Lifetime.LEASE, writer="worker",
-        purpose="an event, as a digest, that was deleted before it was read: what tells of it late is old"),
+        purpose="an event, as a digest, that was not found: whoever holds it late looks again"),
     Key(pattern="{PARTITION}:due", type="zset", lifetime=Lifetime.DRAINED, writer="worker",
         purpose="retries, timers and looks by the time at which they come due"),
     Key(pattern="{PARTITION}:due-entries", type="hash", lifetime=Lifetime.DRAINED, writer="worker",

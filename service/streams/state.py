@@ -53,7 +53,7 @@ class RedisStateStore:
             state_lifetime_min_s: a state lives at least so long by Redis' clock, whatever `expires_at` says,
                 so that an entry that is delivered again meets the state which it made.
             forgotten_kept_s: work that was begun before an owner was forgotten is refused for so long.
-            gone_kept_s: a deletion of what was never read is remembered for so long.
+            gone_kept_s: that an event was not found is remembered for so long.
             seen: gives the highest watermark seen of a partition; nothing is committed to an older state.
         """
         self._link = link
@@ -109,7 +109,7 @@ class RedisStateStore:
         return MeetingKey(meeting), InstanceKey(instance)
 
     async def note_gone(self, owner: OwnerKey, event: EventId) -> None:
-        """Remember for a while that an event was deleted of which nothing was ever committed.
+        """Remember for a while that an event was not found.
 
         Raises:
             StreamError: Redis refused or is away.

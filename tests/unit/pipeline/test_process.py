@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -38,6 +39,10 @@ async def test_an_answer_to_a_held_meeting_reads_the_message_alone() -> None:
     world.reader.calls.clear()
     assert await world.message("m1") is Ending.PUBLISHED
     assert world.reader.calls == ["message m1"]
+
+
+def announcement(item: str) -> IntakeEntry:
+    return IntakeEntry(kind=Kind.EVENT, origin=Origin.NOTIFICATION, mailbox="owner", item=item)
 
 
 async def test_an_answer_to_a_meeting_of_nobody_in_the_roster_leaves_nothing_behind() -> None:
@@ -105,6 +110,32 @@ async def test_of_what_the_primary_calendar_lists_it_is_not_asked_in_which_calen
     world.put_event("e1", event(1, row("ann")))
     assert await world.event("e1", origin=origin) is Ending.PUBLISHED
     assert world.reader.asked_for_calendar == []
+
+
+async def test_an_event_that_another_worker_did_not_find_before_it_was_held_is_looked_for_again() -> None:
+    world = World()
+    world.put_event("e1", event(1, row("ann")))
+    read_ahead = asyncio.ensure_future(world.processor.fetch(announcement("e1")))
+    await read_ahead
+    del world.reader.events["owner", "e1"]
+    assert await world.event("e1") is Ending.NEVER_KNOWN
+    assert (await world.processor.process(announcement("e1"), read_ahead)).ending is Ending.PUBLISHED
+    (again,) = world.intake.appended
+    assert await world.take(again) is Ending.PUBLISHED
+    assert world.states.said() == ["attendee.added ann", "event.deleted"]
+
+
+async def test_an_event_that_was_not_found_for_a_moment_is_looked_for_once_more_and_stays() -> None:
+    world = World()
+    assert await world.event("e1") is Ending.NEVER_KNOWN
+    world.put_event("e1", event(1, row("ann")))
+    assert await world.event("e1") is Ending.PUBLISHED
+    (again,) = world.intake.appended
+    assert await world.take(again) is Ending.JOINED
+    world.put_event("e1", event(2, row("ann", "accepted", 2)))
+    assert await world.event("e1") is Ending.PUBLISHED
+    assert world.intake.appended == [again]
+    assert world.states.said() == ["attendee.added ann", "response.changed ann"]
 
 
 async def test_an_answer_that_a_later_one_overtook_is_told_as_skipped() -> None:
