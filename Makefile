@@ -18,6 +18,8 @@
 SHELL := /bin/sh
 # The tests start hundreds of processes of ours: each would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
+# A seed of the simulation gives the same history in every process only if sets of texts have one order.
+test simulate: export PYTHONHASHSEED := 0
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON ?= $(shell for candidate in $(CANDIDATES); do \
 	$$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$candidate && break; done)

@@ -161,7 +161,7 @@ class Server:
         """Answer a command of the service."""
         script = command[1] if command[0] == "EVALSHA" else ""
         if script == _CLAIM and self._handed_out:
-            self._age_pending()
+            self._age_pending(int(command[6]))
         if script in (_TAKE_LEASE, _GIVE_LEASE):
             return self._serve_lease(script, command)
         if script == _COMMIT:
@@ -207,17 +207,19 @@ class Server:
             for entry_id, _ in page:
                 self._handed_out[entry_id] = self._now()
 
-    def _age_pending(self) -> None:
-        """Tell Redis how long each pending entry has been pending; XCLAIM with JUSTID does no more."""
+    def _age_pending(self, enough_ms: int) -> None:
+        """Tell Redis which entries have been pending long enough; XCLAIM with JUSTID does no more.
+
+        Those that have not get no age at all, for the machine's time goes on until they are claimed.
+        """
         now = self._now()
         claims: list[tuple[Any, ...]] = []
         for pending in self._list_pending():
             entry_id, consumer = pending["message_id"], pending["consumer"]
             since = self._handed_out.setdefault(entry_id, now)
             idle_ms = round((now - since).total_seconds() * 1000)
-            if idle_ms > 0:
-                claim = ("XCLAIM", self.keys.intake, GROUP, consumer, 0, entry_id)
-                claims.append((*claim, "IDLE", idle_ms, "JUSTID"))
+            claim = ("XCLAIM", self.keys.intake, GROUP, consumer, 0, entry_id)
+            claims.append((*claim, "IDLE", idle_ms if idle_ms >= enough_ms else 0, "JUSTID"))
         self.ask_all(claims)
 
     def _list_pending(self) -> list[dict[str, Any]]:

@@ -25,6 +25,20 @@ START: Final = datetime(2031, 3, 3, 8, 0, tzinfo=UTC)
 """A Monday. Later than any run of the tests, so that what is kept until then is kept in Redis too."""
 
 
+class OrderedTask(asyncio.Task[T]):
+    """A task whose place in a set depends on how many were started before it, not on its address in memory.
+
+    Sets of tasks are cancelled and waited for in the order in which they give their items.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, T], *, loop: VirtualLoop, **options: Any) -> None:
+        self._place = loop.take_place()
+        super().__init__(work, loop=loop, **options)
+
+    def __hash__(self) -> int:
+        return self._place
+
+
 class StandstillError(Exception):
     """Nothing is ready and nothing is planned: somebody waits for ever."""
 
@@ -63,7 +77,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._now_s = 0.0
         self._ready: deque[_Step] = deque()
         self._later: list[tuple[float, int, _Step]] = []
-        self._count = 0
+        self._count = self._places = 0
         self._is_stopping = self._is_running = self._is_closed = False
         self._start_task: Any = None
         self._on_error: Any = None
@@ -185,12 +199,17 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     # --- tasks and futures ---
 
+    def take_place(self) -> int:
+        """Give the number of the next task."""
+        self._places += 1
+        return self._places
+
     def create_future(self) -> asyncio.Future[Any]:
         return asyncio.Future(loop=self)
 
     def create_task(self, coro: Coroutine[Any, Any, T], **options: Any) -> asyncio.Task[T]:  # type: ignore[override]
         if self._start_task is None:
-            return asyncio.Task(coro, loop=self, **options)
+            return OrderedTask(coro, loop=self, **options)
         task: asyncio.Task[T] = self._start_task(self, coro, **options)
         return task
 

@@ -8,6 +8,7 @@ from contextvars import Context, ContextVar
 from typing import Any, Final
 
 from tests.simulation.chance import Chance
+from tests.simulation.virtual_time import OrderedTask, VirtualLoop
 
 _ALIVE: Final[ContextVar[Vitals | None]] = ContextVar("process", default=None)
 
@@ -73,7 +74,8 @@ class Vitals:
 
 def start_task(loop: asyncio.AbstractEventLoop, work: Any, **more: Any) -> asyncio.Task[Any]:
     """Start a task as asyncio does, and tell the process to which it belongs."""
-    task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, **more)
+    assert isinstance(loop, VirtualLoop)
+    task: asyncio.Task[Any] = OrderedTask(work, loop=loop, **more)
     context = more.get("context")
     vitals = _ALIVE.get() if context is None else context.get(_ALIVE)
     if vitals is not None:

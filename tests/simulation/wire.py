@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -17,7 +18,21 @@ from redis._parsers.base import BaseParser
 
 _CHUNK: Final = 65536
 _TIMEOUT_S: Final = 60.0
-_PARSERS: Final[Mapping[str, Any]] = dict(redis.Redis(protocol=2).response_callbacks)
+_CALLBACKS: Final[Mapping[str, Any]] = dict(redis.Redis(protocol=2).response_callbacks)
+
+
+def _sort_page(reply: Any, command: str) -> Any:
+    cursor, page = _CALLBACKS[command](reply)
+    return cursor, dict(sorted(page.items())) if isinstance(page, dict) else sorted(page)
+
+
+# The order of a hash table's items depends on the server's own clock, by which it is rehashed bit by bit.
+_PARSERS: Final[Mapping[str, Any]] = {
+    **_CALLBACKS,
+    "HGETALL": lambda reply: dict(sorted(_CALLBACKS["HGETALL"](reply).items())),
+    "HSCAN": partial(_sort_page, command="HSCAN"),
+    "SCAN": partial(_sort_page, command="SCAN"),
+}
 
 
 class Wire:
