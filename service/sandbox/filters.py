@@ -170,11 +170,7 @@ class _Reader:
             return self._read_any(word.removesuffix("/any"))
         field = self._field(word)
         operator = self._next()[1]
-        is_ordered = field.kind not in ("property", "bool")  # an id or a flag is equal to another, or is not
-        if operator not in (_COMPARE if is_ordered else ("eq", "ne")) or field.kind in (
-            "texts",
-            "properties",
-        ):
+        if operator not in _OPERATORS.get(field.kind, _COMPARE):
             raise _syntax(f"{word} {operator}")
         value, compare = self._literal(field.kind, word), _COMPARE[operator]
         return lambda item: compare(_fold(field, field.get(item)), value)
