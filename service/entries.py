@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Final
 
 
 class Kind(StrEnum):
@@ -31,6 +32,10 @@ class Origin(StrEnum):
     TIMER = "timer"
     REPLAY = "replay"
     CONSUMER = "consumer"
+
+
+OF_ROUNDS: Final = frozenset({Origin.SWEEP, Origin.CATCH_UP, Origin.BASELINE})
+"""Origins of what the keeper reads in rounds: messages as they were answered, events of primary calendars."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

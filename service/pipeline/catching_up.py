@@ -17,15 +17,13 @@ from typing import Final, Protocol
 import structlog
 
 from service.clock import Clock
-from service.entries import IntakeEntry, Kind, Origin, parse_entry
+from service.entries import OF_ROUNDS, IntakeEntry, Kind, parse_entry
 from service.ports import Delivered, Generation, IntakeStream
 from service.reconcile.model import MailboxKey, OwnerKey
 from service.roster import WatchedOwner, WatchList
 from service.stream_ids import order_of
 
 _log = structlog.get_logger("worker")
-_IN_ORDER: Final = (Origin.SWEEP, Origin.CATCH_UP, Origin.BASELINE)
-"""Origins whose messages come in the order of answering."""
 _NOTHING: Final = "0-0"
 """The id before all entries."""
 
@@ -207,7 +205,7 @@ def find_inboxes(delivered: Delivered, watch: WatchList) -> frozenset[MailboxKey
     owners = [owner for owner in _list_owners(entry, watch) if owner.is_baselined]
     if entry.kind is Kind.EVENT:
         return frozenset(inbox for owner in owners for inbox in owner.inboxes)
-    is_in_order = entry.kind is not Kind.MESSAGE or entry.origin in _IN_ORDER
+    is_in_order = entry.kind is not Kind.MESSAGE or entry.origin in OF_ROUNDS
     return frozenset() if is_in_order or not owners else frozenset({MailboxKey(entry.mailbox)})
 
 

@@ -10,7 +10,7 @@ from typing import Final, Protocol, assert_never
 
 import msgspec
 
-from service.entries import IntakeEntry, Kind, Origin
+from service.entries import OF_ROUNDS, IntakeEntry, Kind, Origin
 from service.errors import ForgedError, GoneError, UntalliedError
 from service.pipeline.behind import NOTHING_BEHIND, Behind, Read
 from service.pipeline.calendar import CalendarReads
@@ -53,9 +53,6 @@ class LifecycleDesk(Protocol):
 
 _DONE_WITH: Final = frozenset({Ending.NOT_A_RESPONSE, Ending.JOINED, Ending.PUBLISHED})
 """Endings of a message that reading it once more would not change."""
-
-_OF_PRIMARY: Final = frozenset({Origin.SWEEP, Origin.CATCH_UP, Origin.BASELINE})
-"""Origins of events that a delta query found, which is asked of the primary calendar alone."""
 
 
 class Processor:
@@ -236,9 +233,8 @@ class Processor:
             return Processed(ending=Ending.ALREADY_KNOWN)
         if not isinstance(event, CalendarEvent) or not event.is_organizer:
             return Processed(ending=Ending.NOT_ORGANIZER)
-        facts = await self._calendar.read_around(
-            owner, event, behind, is_in_primary=entry.origin in _OF_PRIMARY
-        )
+        is_in_primary = entry.origin in OF_ROUNDS
+        facts = await self._calendar.read_around(owner, event, behind, is_in_primary=is_in_primary)
         return await self._commit(entry, owner, facts[0].meeting, facts)
 
     async def _process_missing(self, entry: IntakeEntry, owner: WatchedOwner) -> Processed:
