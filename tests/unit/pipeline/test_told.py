@@ -178,6 +178,17 @@ async def test_an_event_that_only_an_attendee_sees_is_not_read() -> None:
     assert world.reader.calls == []
 
 
+async def test_a_told_meeting_in_a_calendar_without_tally_leaves_nothing_behind_with_its_answers() -> None:
+    world = ToldWorld()
+    world.reader.untallied.add("e1")
+    world.put_event("e1", event(1, row("ann")))
+    world.tell_event("e1", event(1, row("ann")))
+    world.tell_message("m1", response("ann", "accepted", 10))
+    assert [await world.event("e1"), await world.message("m1")] == [Ending.NOT_TALLIED] * 2
+    assert world.states.meetings == {}
+    assert world.states.said() == []
+
+
 async def test_what_does_not_come_along_is_fetched() -> None:
     world = ToldWorld()
     world.put_event("e1", event(1, row("ann")))
